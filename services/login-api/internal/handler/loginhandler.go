@@ -1,0 +1,68 @@
+package handler
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/zeromicro/go-zero/core/trace"
+	"github.com/zeromicro/go-zero/rest/httpx"
+
+	"throughline/services/login-api/internal/logic"
+	"throughline/services/login-api/internal/svc"
+	"throughline/services/login-api/internal/types"
+)
+
+// maxBody bounds the body of a login, in bytes.
+const maxBody = 4096
+
+// LoginHandler serves POST /v1/login.
+func LoginHandler(svcCtx *svc.ServiceContext) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var req types.LoginReq
+		err := decode(w, r, &req)
+		var resp *types.LoginResp
+		if err == nil {
+			resp, err = logic.NewLoginLogic(r.Context(), svcCtx).Login(&req)
+		}
+		if err != nil {
+			fail(w, r, err)
+			return
+		}
+		httpx.OkJsonCtx(r.Context(), w, resp)
+	}
+}
+
+// decode reads a JSON body. go-zero's own parser puts the body into its error,
+// and this body holds a password.
+func decode(w http.ResponseWriter, r *http.Request, req *types.LoginReq) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		if errors.As(err, new(*http.MaxBytesError)) {
+			return types.TooLarge(fmt.Sprintf("the body is larger than %d bytes", maxBody))
+		}
+		return types.InvalidBody("the body could not be read to its end")
+	}
+	err = json.Unmarshal(body, req)
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrongType) && wrongType.Field != "":
+		return types.InvalidField(wrongType.Field, "must be a string")
+	default:
+		return types.InvalidBody(`the body must be one JSON object: {"mobile": "…", "password": "…"}`)
+	}
+}
+
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	var known *types.Error
+	if !errors.As(err, &known) {
+		known = types.Internal()
+	}
+	answer := *known
+	answer.TraceID = trace.TraceIDFromContext(r.Context())
+	httpx.WriteJsonCtx(r.Context(), w, answer.Status, answer)
+}

@@ -1,0 +1,46 @@
+package types
+
+import "net/http"
+
+// Error is what a failed call answers with.
+type Error struct {
+	Status  int    `json:"-"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	// Field names the field that was wrong, if one was.
+	Field   string `json:"field,omitempty"`
+	TraceID string `json:"traceId,omitempty"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// InvalidField is 400: the field is missing or malformed.
+func InvalidField(field, message string) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "invalid_argument", Field: field, Message: field + " " + message}
+}
+
+// InvalidBody is 400: the body as a whole is not what it should be.
+func InvalidBody(message string) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "invalid_argument", Message: message}
+}
+
+// TooLarge is 413.
+func TooLarge(message string) *Error {
+	return &Error{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Message: message}
+}
+
+// BadCredentials is 401. It is the same for an unknown mobile number and for a
+// wrong password, so that nobody can probe for numbers.
+func BadCredentials() *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: "unauthenticated", Message: "mobile or password is wrong"}
+}
+
+// Unavailable is 503: try again later.
+func Unavailable(message string) *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: message}
+}
+
+// Internal is 500.
+func Internal() *Error {
+	return &Error{Status: http.StatusInternalServerError, Code: "internal", Message: "the login failed on our side; the trace id leads to the reason"}
+}

@@ -1,0 +1,28 @@
+package middleware
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func serve(handler http.HandlerFunc) http.Header {
+	w := httptest.NewRecorder()
+	ResponseHeaders(handler).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	return w.Header()
+}
+
+func TestResponseHeaders(t *testing.T) {
+	traced := serve(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+		_, _ = w.Write([]byte("ok"))
+	})
+	assert.Equal(t, "0af7651916cd43dd8448eb211c80319c", traced.Get("X-Trace-Id"))
+	assert.Empty(t, traced.Get("Retry-After"))
+
+	shed := serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	assert.Equal(t, "1", shed.Get("Retry-After"))
+	assert.Empty(t, shed.Get("X-Trace-Id"))
+}

@@ -131,7 +131,7 @@ func (d *DeferredConfirmation) WaitContext(ctx context.Context) (bool, error) {
 	case <-d.DeferredConfirmation.Done():
 		d.resolve()
 	case <-ctx.Done():
-		d.end(ctx.Err())
+		d.end(ctx.Err)
 		<-d.ended
 		if d.err != nil {
 			return false, ctx.Err()
@@ -142,20 +142,23 @@ func (d *DeferredConfirmation) WaitContext(ctx context.Context) (bool, error) {
 
 // resolve ends the span with the broker's answer, which must have arrived.
 func (d *DeferredConfirmation) resolve() {
-	switch {
-	case !d.DeferredConfirmation.Acked():
-		d.end(ErrNotConfirmed)
-	case d.returned != nil && d.returned():
-		d.end(ErrUnroutable)
-	default:
-		d.end(nil)
-	}
+	d.end(func() error {
+		switch {
+		case !d.DeferredConfirmation.Acked():
+			return ErrNotConfirmed
+		case d.returned != nil && d.returned():
+			return ErrUnroutable
+		default:
+			return nil
+		}
+	})
 }
 
-func (d *DeferredConfirmation) end(err error) {
+// end ends the span with the outcome, which is asked for once.
+func (d *DeferredConfirmation) end(outcome func() error) {
 	d.once.Do(func() {
-		d.err = err
-		endSpan(d.span, err)
+		d.err = outcome()
+		endSpan(d.span, d.err)
 		close(d.ended)
 	})
 }

@@ -17,7 +17,7 @@ const (
 	dialTimeout = 3 * time.Second
 	heartbeat   = 5 * time.Second
 	backoffMin  = 100 * time.Millisecond
-	backoffMax  = 2 * time.Second
+	backoffMax  = time.Second
 )
 
 // Sessions runs use on one connection and channel after another until ctx ends:

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"throughline/internal/stack"
+)
+
+// showTrace sends logins and prints the trace of one of them. compare tells
+// whether every backend stands, so that what they hold can be compared.
+var showTrace = func(ctx context.Context, s *stack.Stack, out io.Writer, compare bool) error { return nil }
+
+func newUpCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "up",
+		Short: "Build what is missing, start every part and show a first trace",
+		Long: `Builds what is missing, starts every part as soon as it is built, sends logins and
+prints the trace of one of them.
+
+What runs already is kept, or restarted if its binary or its configuration has
+changed. Interrupted, up goes on where it stopped when it is run again. The parts
+outlive the command: stop them with throughline down.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := stack.New("", os.Getenv)
+			if err != nil {
+				return err
+			}
+			console := stack.NewConsole(cmd.OutOrStdout())
+			err = s.Up(cmd.Context(), console, stack.UpOptions{
+				Traceable: func(ctx context.Context) {
+					if err := showTrace(ctx, s, console, false); err != nil {
+						console.Note(fmt.Sprintf("no trace yet: %v", err))
+					}
+				},
+			})
+			if err != nil {
+				return err
+			}
+			if err := showTrace(cmd.Context(), s, cmd.OutOrStdout(), true); err != nil {
+				return err
+			}
+			printAddresses(cmd.OutOrStdout(), s.Endpoints())
+			return nil
+		},
+	}
+}
+
+func printAddresses(out io.Writer, e stack.Endpoints) {
+	fmt.Fprintf(out, "\n  log in     curl -d '{\"mobile\":\"13800000001\",\"password\":\"demo-password\"}' -H 'Content-Type: application/json' %s/v1/login\n", e.LoginAPI)
+	fmt.Fprintf(out, "  logins     %s/v1/logins\n", e.AuditMQ)
+	fmt.Fprintf(out, "  Jaeger     %s\n", e.Jaeger)
+	fmt.Fprintf(out, "  Tempo      %s\n", e.Tempo)
+	if e.RabbitMQManagement != "" {
+		fmt.Fprintf(out, "  RabbitMQ   %s (guest, guest)\n", e.RabbitMQManagement)
+	}
+}

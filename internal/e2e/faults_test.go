@@ -1,0 +1,172 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"throughline/internal/backend"
+	"throughline/internal/demo"
+	"throughline/internal/load"
+)
+
+// wholeTrace is the number of spans of one login.
+const wholeTrace = 8
+
+func login(t *testing.T) *http.Response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, demo.LoginURL(target.LoginURL), strings.NewReader(string(demo.Users[0].LoginBody())))
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response
+}
+
+func requireLoginsWorkWithin(t *testing.T, d time.Duration) {
+	t.Helper()
+	require.Eventually(t, func() bool { return login(t).StatusCode == http.StatusOK }, d, 50*time.Millisecond, "logins work again")
+}
+
+func requireUnavailable(t *testing.T) {
+	t.Helper()
+	began := time.Now()
+	response := login(t)
+	assert.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+	assert.NotEmpty(t, response.Header.Get("Retry-After"))
+	assert.Len(t, response.Header.Get(demo.TraceIDHeader), 32)
+	assert.Less(t, time.Since(began), 5*time.Second, "the wait is bounded")
+}
+
+// requireWhole waits until both stores hold all of every login's trace.
+func requireWhole(t *testing.T, logins []demo.Login, within time.Duration, stores ...backend.TraceStore) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(4)
+	for _, l := range logins {
+		for _, store := range stores {
+			group.Go(func() error {
+				_, err := backend.WaitForSpans(ctx, store, l.TraceID, wholeTrace)
+				if err != nil {
+					return fmt.Errorf("trace %s in %s: %w", l.TraceID, store.Name(), err)
+				}
+				return nil
+			})
+		}
+	}
+	require.NoError(t, group.Wait())
+}
+
+func jaeger() backend.TraceStore { return backend.NewJaeger(target.JaegerURL) }
+func tempo() backend.TraceStore  { return backend.NewTempo(target.TempoURL) }
+
+func logIn(t *testing.T, n int) []demo.Login {
+	t.Helper()
+	var logins []demo.Login
+	for i := range n {
+		l, err := demo.LogIn(t.Context(), target.LoginURL, demo.Users[i%len(demo.Users)])
+		require.NoError(t, err)
+		logins = append(logins, l)
+	}
+	return logins
+}
+
+// restart also brings back a part that a failed test has left stopped.
+func restart(t *testing.T, part string) {
+	t.Helper()
+	require.NoError(t, running.Stop(context.WithoutCancel(t.Context()), part))
+	require.NoError(t, running.Start(context.WithoutCancel(t.Context()), part))
+}
+
+func TestUserRPCAway(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	require.NoError(t, running.Kill("user-rpc"))
+	requireUnavailable(t)
+	require.NoError(t, running.Start(t.Context(), "user-rpc"))
+	requireLoginsWorkWithin(t, 30*time.Second)
+}
+
+func TestBrokerAway(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	require.NoError(t, running.Stop(t.Context(), "rabbitmq"))
+	requireUnavailable(t)
+	require.NoError(t, running.Start(t.Context(), "rabbitmq"))
+	requireLoginsWorkWithin(t, 30*time.Second)
+}
+
+// Whatever happens to the broker, a login that was answered 200 has its row, once.
+func TestBrokerRestartedUnderLoad(t *testing.T) {
+	for name, stop := range map[string]func() error{
+		"stopped":        func() error { return running.Stop(t.Context(), "rabbitmq") },
+		"killed with -9": func() error { return running.Kill("rabbitmq") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			requireLoginsWorkWithin(t, 30*time.Second)
+			restarted := make(chan error, 1)
+			go func() {
+				time.Sleep(3 * time.Second) // into the load: this is a schedule, not a wait
+				err := stop()
+				if err == nil {
+					err = running.Start(t.Context(), "rabbitmq")
+				}
+				restarted <- err
+			}()
+			report, err := load.Run(t.Context(), load.Options{
+				LoginURL: target.LoginURL, AuditURL: target.AuditURL,
+				Rate: 20, Duration: 25 * time.Second, StoreTimeout: time.Minute,
+			})
+			require.NoError(t, err)
+			require.NoError(t, <-restarted)
+			assert.Empty(t, report.Events.Error)
+			assert.Greater(t, report.Events.Acknowledged, 20)
+			assert.Less(t, report.Events.Acknowledged, int(report.Requests), "some logins were refused")
+			assert.GreaterOrEqual(t, report.Events.Stored, report.Events.Acknowledged)
+			assert.Equal(t, report.Events.Checked, report.Events.CheckedStoredOnce)
+			requireLoginsWorkWithin(t, 30*time.Second)
+		})
+	}
+}
+
+func TestCollectorKilledLosesNoSpan(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	logins := logIn(t, 20)
+	require.NoError(t, running.Kill("otel-collector"))
+	logins = append(logins, logIn(t, 20)...)
+	require.NoError(t, running.Start(t.Context(), "otel-collector"))
+	logins = append(logins, logIn(t, 20)...)
+	requireWhole(t, logins, time.Minute, jaeger(), tempo())
+}
+
+func TestOneBackendAwayDoesNotHoldUpTheOther(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	for part, stores := range map[string][2]backend.TraceStore{"tempo": {tempo(), jaeger()}, "jaeger": {jaeger(), tempo()}} {
+		away, other := stores[0], stores[1]
+		require.NoError(t, running.Kill(part))
+		logins := logIn(t, 20)
+		requireWhole(t, logins, 20*time.Second, other)
+		require.NoError(t, running.Start(t.Context(), part))
+		requireWhole(t, logins, time.Minute, away)
+	}
+}
+
+func TestStoppedServicesSendTheirLastSpans(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	logins := logIn(t, 5)
+	for _, part := range []string{"login-api", "user-rpc", "audit-mq"} {
+		require.NoError(t, running.Stop(t.Context(), part))
+	}
+	for _, part := range []string{"login-api", "user-rpc", "audit-mq"} {
+		require.NoError(t, running.Start(t.Context(), part))
+	}
+	requireWhole(t, logins, 30*time.Second, jaeger(), tempo())
+	requireLoginsWorkWithin(t, 30*time.Second)
+}

@@ -1,0 +1,262 @@
+package stack
+
+import (
+	"cmp"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// part is one process of the stack, or the broker that the user gives.
+type part struct {
+	name    string
+	version string
+	// needs are the parts that this one works with. It is stopped before them.
+	// No part waits for another at its start: each reconnects by itself.
+	needs    []string
+	external bool
+
+	binary string   // path of the executable
+	made   *build   // makes the binary; nil when it was given
+	args   []string // command line: the binary itself unless command is set
+	script string   // run instead of the binary, which it finds in its environment
+
+	ports   []string // variables of the ports that it listens on
+	env     []string // all that it gets beside what process.go lets through
+	files   []string // configuration: a change restarts the part
+	address string   // what a person dials or opens
+	ready   probe
+	grace   time.Duration // from SIGTERM to SIGKILL
+}
+
+func (p *part) command() []string {
+	if p.script != "" {
+		return append([]string{p.script}, p.args...)
+	}
+	return append([]string{p.binary}, p.args...)
+}
+
+// table returns the parts, and the builds in the order in which a person profits.
+func (s *Stack) table(env *environment) ([]*part, []*build) {
+	var (
+		services  = &build{name: "services", dir: s.root, always: true, usual: 45 * time.Second}
+		collector = s.room(env, "otel-collector", "otel-collector/otelcol", ".", "otelcol", "COLLECTOR", 4*time.Minute)
+		tempo     = s.room(env, "tempo", "tempo", "github.com/grafana/tempo/cmd/tempo", "tempo", "TEMPO", 3*time.Minute)
+		jaeger    = s.room(env, "jaeger", "jaeger", "github.com/jaegertracing/jaeger/cmd/jaeger", "jaeger", "JAEGER", 4*time.Minute)
+	)
+
+	// What every service gets; the second half is the user's to set.
+	telemetry := append([]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + s.at("COLLECTOR_OTLP_GRPC_PORT"),
+		"OTEL_BSP_SCHEDULE_DELAY=" + cmp.Or(env.getenv("OTEL_BSP_SCHEDULE_DELAY"), "200"), // ms; the default of 5 s makes a person wait
+	}, env.given("OTEL_PROPAGATORS", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_RESOURCE_ATTRIBUTES",
+		"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")...)
+
+	service := func(name, variable string, p part) *part {
+		p.name = name
+		p.version = "source"
+		p.args = []string{"-f", filepath.Join("services", name, "etc", name+".yaml")}
+		p.files = []string{p.args[1]}
+		p.env = append(p.env, telemetry...)
+		p.grace = 20 * time.Second
+		if p.binary = env.binary(variable); p.binary == "" {
+			p.binary = filepath.Join(s.buildDir, "bin", name)
+			p.made = services
+			services.packages = append(services.packages, "./services/"+name)
+			services.makes = append(services.makes, p.binary)
+		} else {
+			p.version = "given"
+		}
+		return &p
+	}
+
+	rabbitmq := &part{
+		name:  "rabbitmq",
+		ports: brokerPorts,
+		env: append(s.portEnv(brokerPorts...),
+			"RABBITMQ_DATA_DIR="+s.dataDir("rabbitmq")),
+		script:  filepath.Join(s.root, "rabbitmq", "run.sh"),
+		files:   []string{"rabbitmq/run.sh", "rabbitmq/rabbitmq.conf", "rabbitmq/enabled_plugins"},
+		address: "amqp://" + s.at("RABBITMQ_PORT"),
+		ready:   amqpProbe(s.broker.url),
+		grace:   30 * time.Second,
+	}
+	if s.broker.external {
+		rabbitmq = &part{name: "rabbitmq", external: true, address: s.broker.redacted, ready: amqpProbe(s.broker.url)}
+	} else {
+		rabbitmq.binary = s.rabbitmqServer(env)
+		rabbitmq.version = rabbitmqVersion(rabbitmq.binary)
+		rabbitmq.env = append(rabbitmq.env, "RABBITMQ_BIN="+rabbitmq.binary)
+	}
+
+	parts := []*part{
+		service("login-api", "LOGIN_API_BIN", part{
+			needs: []string{"user-rpc", "rabbitmq", "otel-collector"},
+			ports: []string{"LOGIN_API_PORT"},
+			env: append([]string{
+				"USER_RPC_TARGET=" + s.at("USER_RPC_PORT"),
+				"RABBITMQ_URL=" + s.broker.url,
+			}, env.given("LOGIN_API_ACCESS_SECRET")...),
+			address: "http://" + s.at("LOGIN_API_PORT"),
+			ready:   httpProbe("http://" + s.at("LOGIN_API_PORT") + "/healthz"),
+		}),
+		service("user-rpc", "USER_RPC_BIN", part{
+			needs:   []string{"otel-collector"},
+			ports:   []string{"USER_RPC_PORT"},
+			env:     []string{"USER_DB=" + filepath.Join(s.dataDir("user-rpc"), "users.db")},
+			address: s.at("USER_RPC_PORT"),
+			ready:   grpcProbe(s.at("USER_RPC_PORT")),
+		}),
+		service("audit-mq", "AUDIT_MQ_BIN", part{
+			needs: []string{"rabbitmq", "otel-collector"},
+			ports: []string{"AUDIT_MQ_PORT"},
+			env: []string{
+				"AUDIT_DB=" + filepath.Join(s.dataDir("audit-mq"), "audit.db"),
+				"RABBITMQ_URL=" + s.broker.url,
+			},
+			address: "http://" + s.at("AUDIT_MQ_PORT"),
+			ready:   httpProbe("http://" + s.at("AUDIT_MQ_PORT") + "/healthz"),
+		}),
+		rabbitmq,
+		{
+			name:    "otel-collector",
+			version: collector.version,
+			needs:   []string{"tempo", "jaeger"},
+			binary:  collector.binary,
+			made:    collector.build,
+			args:    []string{"--config", "otel-collector/config.yaml"},
+			ports: []string{"COLLECTOR_OTLP_GRPC_PORT", "COLLECTOR_OTLP_HTTP_PORT", "COLLECTOR_ZIPKIN_PORT",
+				"COLLECTOR_HEALTH_PORT", "COLLECTOR_METRICS_PORT"},
+			env: []string{
+				"JAEGER_OTLP_ENDPOINT=" + s.at("JAEGER_OTLP_GRPC_PORT"),
+				"TEMPO_OTLP_ENDPOINT=" + s.at("TEMPO_OTLP_GRPC_PORT"),
+				"COLLECTOR_QUEUE_DIR=" + s.dataDir("otel-collector"),
+			},
+			files:   []string{"otel-collector/config.yaml"},
+			address: s.at("COLLECTOR_OTLP_GRPC_PORT") + " (OTLP)",
+			ready:   httpProbe("http://" + s.at("COLLECTOR_HEALTH_PORT") + "/"),
+			grace:   20 * time.Second,
+		},
+		{
+			name:    "tempo",
+			version: tempo.version,
+			binary:  tempo.binary,
+			made:    tempo.build,
+			args:    []string{"-config.file=tempo/config.yaml", "-config.expand-env=true"},
+			ports:   []string{"TEMPO_PORT", "TEMPO_GRPC_PORT", "TEMPO_OTLP_GRPC_PORT"},
+			env: []string{
+				"TEMPO_DATA_DIR=" + s.dataDir("tempo"),
+				"GOMEMLIMIT=200MiB", // else it grows past 700 MB between blocks
+			},
+			files:   []string{"tempo/config.yaml"},
+			address: "http://" + s.at("TEMPO_PORT"),
+			ready:   httpProbe("http://" + s.at("TEMPO_PORT") + "/ready"),
+			// After a query it waits for ever for its query queue; what it was given is on disk by then.
+			grace: 3 * time.Second,
+		},
+		{
+			name:    "jaeger",
+			version: jaeger.version,
+			binary:  jaeger.binary,
+			made:    jaeger.build,
+			args:    []string{"--config", "jaeger/config.yaml"},
+			ports: []string{"JAEGER_QUERY_PORT", "JAEGER_QUERY_GRPC_PORT", "JAEGER_OTLP_GRPC_PORT",
+				"JAEGER_HEALTH_PORT", "JAEGER_METRICS_PORT"},
+			env: []string{
+				"JAEGER_DATA_DIR=" + s.dataDir("jaeger"),
+				"OTEL_TRACES_SAMPLER=always_off", // or it traces itself
+			},
+			files:   []string{"jaeger/config.yaml"},
+			address: "http://" + s.at("JAEGER_QUERY_PORT"),
+			ready:   httpProbe("http://" + s.at("JAEGER_HEALTH_PORT") + "/status"),
+			grace:   20 * time.Second,
+		},
+	}
+	for _, p := range parts {
+		p.env = append(append(p.env, "BIND_HOST="+s.bindHost), s.portEnv(p.ports...)...)
+	}
+
+	var builds []*build
+	for _, b := range []*build{services, collector.build, tempo.build, jaeger.build} {
+		if b != nil && len(b.makes) > 0 {
+			builds = append(builds, b)
+		}
+	}
+	return parts, builds
+}
+
+// traceable are the parts that together can show a trace.
+var traceable = []string{"login-api", "user-rpc", "audit-mq", "rabbitmq", "otel-collector", "tempo"}
+
+// binary is a versioned executable that is given, or built from its room.
+type binary struct {
+	binary, version string
+	build           *build // nil when it was given
+}
+
+// room describes the binary that the Go module in dir, a pinned upstream program, builds.
+func (s *Stack) room(env *environment, name, dir, pkg, binaryName, variable string, usual time.Duration) binary {
+	if given := env.binary(variable + "_BIN"); given != "" {
+		return binary{binary: given, version: "given"}
+	}
+	version := s.versions[variable+"_VERSION"]
+	if version == "" {
+		env.errorf("versions.env: %s_VERSION is missing", variable)
+	}
+	path := filepath.Join(s.buildDir, "bin", binaryName+"-"+version)
+	return binary{binary: path, version: version, build: &build{
+		name:     name,
+		dir:      filepath.Join(s.root, dir),
+		packages: []string{pkg},
+		makes:    []string{path},
+		usual:    usual,
+	}}
+}
+
+func (s *Stack) portEnv(variables ...string) []string {
+	var env []string
+	for _, v := range variables {
+		env = append(env, v+"="+strconv.Itoa(s.ports[v]))
+	}
+	return env
+}
+
+// given returns those of the variables that the user has set.
+func (e *environment) given(variables ...string) []string {
+	var env []string
+	for _, v := range variables {
+		if value := e.getenv(v); value != "" {
+			env = append(env, v+"="+value)
+		}
+	}
+	return env
+}
+
+// debianRabbitMQ is where Debian's package has the server itself. What it puts
+// into the PATH is a wrapper that runs it as another user.
+const debianRabbitMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+
+// rabbitmqServer returns the path of rabbitmq-server, installed or not.
+func (s *Stack) rabbitmqServer(env *environment) string {
+	if given := env.binary("RABBITMQ_BIN"); given != "" {
+		return given
+	}
+	if runtime.GOOS != "linux" {
+		if found, err := exec.LookPath("rabbitmq-server"); err == nil {
+			return found
+		}
+	}
+	return debianRabbitMQ
+}
+
+// rabbitmqVersion reads the version out of the path that the server is linked from.
+func rabbitmqVersion(server string) string {
+	matches, _ := filepath.Glob(filepath.Join(filepath.Dir(server), "..", "lib", "rabbitmq_server-*"))
+	if len(matches) != 1 {
+		return ""
+	}
+	return strings.TrimPrefix(filepath.Base(matches[0]), "rabbitmq_server-")
+}

@@ -1,0 +1,95 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+
+	psnet "github.com/shirou/gopsutil/v4/net"
+	"github.com/shirou/gopsutil/v4/process"
+)
+
+// checkPorts returns an error that names every port that a part is about to
+// listen on and a process other than the stack's own holds.
+func (s *Stack) checkPorts(ctx context.Context) error {
+	var errs []error
+	var holders map[int]int
+	for _, p := range s.parts {
+		for _, variable := range p.ports {
+			port := s.ports[variable]
+			err := s.tryListen(port)
+			if err == nil {
+				continue
+			}
+			if !errors.Is(err, syscall.EADDRINUSE) {
+				errs = append(errs, fmt.Errorf("%s: port %d: %w; move it with %s, or change BIND_HOST", p.name, port, err, variable))
+				continue
+			}
+			if holders == nil {
+				holders = listeners(ctx)
+			}
+			pid := holders[port]
+			if s.holds(p, pid) {
+				continue
+			}
+			errs = append(errs, fmt.Errorf("%s: port %d is taken%s: stop what holds it, or set %s to a free port",
+				p.name, port, describe(pid), variable))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Stack) tryListen(port int) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort(s.bindHost, strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	return listener.Close()
+}
+
+// holds tells whether the process belongs to a part of this stack. When the
+// system does not tell who listens (pid 0), a running part is taken at its word.
+func (s *Stack) holds(p *part, pid int) bool {
+	if pid == 0 {
+		return s.readRecord(p.name).alive()
+	}
+	for _, other := range s.parts {
+		for _, member := range s.family(s.readRecord(other.name).identity) {
+			if member.PID == pid {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// listeners returns the pid of the process that listens on each TCP port, as far
+// as the system tells.
+func listeners(ctx context.Context) map[int]int {
+	pids := map[int]int{}
+	connections, err := psnet.ConnectionsWithContext(ctx, "tcp")
+	if err != nil {
+		return pids
+	}
+	for _, c := range connections {
+		if c.Status == "LISTEN" && c.Pid > 0 {
+			pids[int(c.Laddr.Port)] = int(c.Pid)
+		}
+	}
+	return pids
+}
+
+func describe(pid int) string {
+	if pid == 0 {
+		return ""
+	}
+	p := process.Process{Pid: int32(pid)}
+	name, err := p.Name()
+	if err != nil {
+		return fmt.Sprintf(" by pid %d", pid)
+	}
+	return fmt.Sprintf(" by %s (pid %d)", name, pid)
+}

@@ -1,0 +1,96 @@
+// Package stacktest runs a stack of its own for tests, beside one that may be
+// running: on free ports and in a temporary directory. It shares the binaries.
+package stacktest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"throughline/internal/stack"
+)
+
+// Environment answers for the environment variables of a test's stack. Every
+// port is a free one, chosen when it is first asked for.
+type Environment struct {
+	// Set overrides single variables.
+	Set map[string]string
+
+	mu    sync.Mutex
+	ports map[string]string
+}
+
+// Getenv is what [stack.New] asks.
+func (e *Environment) Getenv(name string) string {
+	if value, ok := e.Set[name]; ok {
+		return value
+	}
+	if !strings.HasSuffix(name, "_PORT") {
+		return ""
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ports == nil {
+		e.ports = map[string]string{}
+	}
+	if e.ports[name] == "" {
+		e.ports[name] = e.freePort()
+	}
+	return e.ports[name]
+}
+
+// freePort chooses below the range from which the system takes the ports of
+// outgoing connections, so that none of them grabs it before the part listens.
+func (e *Environment) freePort() string {
+	for {
+		port := strconv.Itoa(10000 + rand.IntN(22000))
+		taken := false
+		for _, other := range e.ports {
+			taken = taken || other == port
+		}
+		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil && !taken {
+			_ = listener.Close()
+			return port
+		}
+	}
+}
+
+// New makes a stack in a new temporary directory. The caller removes the
+// directory, [stack.Stack.RunDir], when the stack is down.
+func New(e *Environment) (*stack.Stack, error) {
+	dir, err := os.MkdirTemp("", "throughline-")
+	if err != nil {
+		return nil, fmt.Errorf("make a run directory: %w", err)
+	}
+	if e.Set == nil {
+		e.Set = map[string]string{}
+	}
+	e.Set["THROUGHLINE_RUN_DIR"] = dir
+	for _, shared := range []string{"THROUGHLINE_BUILD_DIR", "COLLECTOR_BIN", "TEMPO_BIN", "JAEGER_BIN", "RABBITMQ_BIN"} {
+		if _, set := e.Set[shared]; !set {
+			e.Set[shared] = os.Getenv(shared)
+		}
+	}
+	return stack.New("", e.Getenv)
+}
+
+// TakenPorts lists those of the chosen ports on which something listens, with
+// the variables that moved them.
+func (e *Environment) TakenPorts() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var taken []string
+	for name, port := range e.ports {
+		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			taken = append(taken, name+"="+port)
+			continue
+		}
+		_ = listener.Close()
+	}
+	return taken
+}

@@ -1,0 +1,181 @@
+package otelamqp_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/goleak"
+
+	"throughline/otelamqp"
+	"throughline/rabbitmq/rabbitmqtest"
+)
+
+// broker is a real RabbitMQ node of this test run.
+var broker rabbitmqtest.Broker
+
+func TestMain(m *testing.M) { os.Exit(broker.Run(m)) }
+
+func openChannel(tb testing.TB, url string) *amqp.Channel {
+	tb.Helper()
+	conn, err := amqp.Dial(url)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = conn.Close() })
+	ch, err := conn.Channel()
+	require.NoError(tb, err)
+	return ch
+}
+
+// traced opens a traced channel, in confirm mode, with a queue of its own.
+func traced(t *testing.T) (ch *otelamqp.Channel, queue string, recorder *tracetest.SpanRecorder) {
+	t.Helper()
+	recorder = tracetest.NewSpanRecorder()
+	raw := openChannel(t, broker.URL())
+	ch = otelamqp.NewChannel(raw,
+		otelamqp.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))),
+		otelamqp.WithPropagator(propagator))
+	require.NoError(t, ch.Confirm(false))
+	q, err := ch.QueueDeclare("", false, true, true, false, nil)
+	require.NoError(t, err)
+	return ch, q.Name, recorder
+}
+
+func TestMessageKeepsItsTraceAcrossTheBroker(t *testing.T) {
+	ch, queue, recorder := traced(t)
+	deliveries, err := ch.Consume(queue, "c", true, false, false, false, nil)
+	require.NoError(t, err)
+
+	confirm, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", queue, true, false, amqp.Publishing{MessageId: "m1", Body: []byte("hello")})
+	require.NoError(t, err)
+	require.True(t, confirm.Wait())
+	d := <-deliveries
+	require.NoError(t, ch.Process(t.Context(), &d, func(context.Context) error { return nil }))
+
+	spans := recorder.Ended()
+	require.Len(t, spans, 2)
+	send, process := spans[0], spans[1]
+	assert.Equal(t, "send "+queue, send.Name())
+	assert.Equal(t, trace.SpanKindProducer, send.SpanKind())
+	assert.Equal(t, "process "+queue, process.Name())
+	assert.Equal(t, send.SpanContext().TraceID(), process.SpanContext().TraceID())
+	assert.Equal(t, send.SpanContext().SpanID(), process.Parent().SpanID())
+	assert.Contains(t, send.Attributes(), attribute.String("messaging.message.id", "m1"))
+}
+
+func TestSendSpanEndsWithTheConfirmationAlthoughNobodyWaits(t *testing.T) {
+	ch, queue, recorder := traced(t)
+	confirm, err := ch.PublishWithDeferredConfirm("", queue, false, false, amqp.Publishing{})
+	require.NoError(t, err)
+	<-confirm.Done()
+	assert.True(t, confirm.Acked())
+	assert.Len(t, recorder.Ended(), 1)
+}
+
+func TestUnroutableMessageIsAnError(t *testing.T) {
+	ch, _, recorder := traced(t)
+	for i := range 100 { // the return and the confirmation must not race
+		confirm, err := ch.PublishWithDeferredConfirm("", "no such queue", true, false, amqp.Publishing{MessageId: fmt.Sprint(i)})
+		require.NoError(t, err)
+		require.False(t, confirm.Wait())
+		require.ErrorIs(t, confirm.Err(), otelamqp.ErrUnroutable)
+	}
+	for _, span := range recorder.Ended() {
+		require.Equal(t, codes.Error, span.Status().Code)
+		require.Contains(t, span.Attributes(), attribute.String("error.type", "unroutable"))
+	}
+}
+
+func TestConfirmationOfALostChannelIsAnError(t *testing.T) {
+	ch, queue, recorder := traced(t)
+	_, err := ch.QueueDeclare("full", false, true, true, false, amqp.Table{"x-max-length": 0, "x-overflow": "reject-publish"})
+	require.NoError(t, err)
+	confirm, err := ch.PublishWithDeferredConfirm("", "full", false, false, amqp.Publishing{})
+	require.NoError(t, err)
+	assert.False(t, confirm.Wait(), "the queue is full, the broker refuses")
+	assert.ErrorIs(t, confirm.Err(), otelamqp.ErrNotConfirmed)
+
+	require.NoError(t, ch.Close())
+	_, err = ch.PublishWithDeferredConfirm("", queue, false, false, amqp.Publishing{})
+	require.ErrorIs(t, err, amqp.ErrClosed)
+	spans := recorder.Ended()
+	require.Len(t, spans, 2)
+	assert.Contains(t, spans[0].Attributes(), attribute.String("error.type", "not_confirmed"))
+	assert.Contains(t, spans[1].Attributes(), attribute.String("error.type", "channel_closed"))
+}
+
+func TestWaitContextGivesUp(t *testing.T) {
+	ch, queue, recorder := traced(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	confirm, err := ch.PublishWithDeferredConfirmWithContext(ctx, "", queue, false, false, amqp.Publishing{})
+	require.NoError(t, err)
+	cancel()
+	if acked, err := confirm.WaitContext(ctx); err != nil { // the broker may have been quicker
+		assert.False(t, acked)
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.ErrorIs(t, confirm.Err(), context.Canceled)
+	}
+	assert.Len(t, recorder.Ended(), 1)
+}
+
+// Publishers that share a channel and a table of headers must neither write into
+// the table nor hand one message's context to another.
+func TestConcurrentPublishersDoNotMixTheirTraces(t *testing.T) {
+	const publishers, each = 16, 50
+	ch, queue, _ := traced(t)
+	deliveries, err := ch.Consume(queue, "c", true, false, false, false, nil)
+	require.NoError(t, err)
+	shared := amqp.Table{"tenant": "a"}
+	tracer := sdktrace.NewTracerProvider().Tracer("test")
+
+	var sent sync.Map // message id -> trace id
+	var wg sync.WaitGroup
+	for p := range publishers {
+		wg.Go(func() {
+			for i := range each {
+				ctx, span := tracer.Start(t.Context(), "publish")
+				id := fmt.Sprintf("%d-%d", p, i)
+				sent.Store(id, span.SpanContext().TraceID().String())
+				assert.NoError(t, ch.PublishWithContext(ctx, "", queue, false, false, amqp.Publishing{MessageId: id, Headers: shared}))
+				span.End()
+			}
+		})
+	}
+	for range publishers * each {
+		select {
+		case d := <-deliveries:
+			want, _ := sent.Load(d.MessageId)
+			parent := trace.SpanContextFromContext(propagator.Extract(t.Context(), otelamqp.HeaderCarrier(d.Headers)))
+			assert.Equal(t, want, parent.TraceID().String())
+		case <-time.After(30 * time.Second):
+			t.Fatal("a message is missing")
+		}
+	}
+	wg.Wait()
+	assert.Equal(t, amqp.Table{"tenant": "a"}, shared)
+}
+
+func TestNoGoroutineOutlivesTheConnection(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	conn, err := amqp.Dial(broker.URL())
+	require.NoError(t, err)
+	raw, err := conn.Channel()
+	require.NoError(t, err)
+	ch := otelamqp.NewChannel(raw)
+	require.NoError(t, ch.Confirm(false))
+	for range 10 {
+		require.NoError(t, ch.Publish("", "nowhere", true, false, amqp.Publishing{MessageId: "m"}))
+	}
+	require.NoError(t, conn.Close())
+	goleak.VerifyNone(t, before)
+}

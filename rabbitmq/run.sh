@@ -26,13 +26,19 @@ export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +P 65536 -start_epmd false \
  -kernel inet_dist_use_interface {127,0,0,1} \
  -rabbitmq_management tcp_config [{ip,\"$BIND_HOST\"},{port,$RABBITMQ_MANAGEMENT_PORT}]"
 
-# On SIGTERM alone the virtual machine spends five seconds on a deadlock: the management statistics,
-# when they are stopped, ask the process that waits for them to stop. So they are taken out before.
+# rabbitmq-server becomes the virtual machine instead of staying before it.
+export RUNNING_UNDER_SYSTEMD=true
+
+# SIGTERM alone would be lost on a node that has just begun to boot, and on one that runs it spends five
+# seconds on a deadlock: the management statistics, when they are stopped, ask the process that waits for
+# them to stop. So the node is let through its boot, the statistics are taken out, and then it stops.
 stop() {
 	trap '' TERM
-	"$(dirname "$server")/rabbitmqctl" --node "$RABBITMQ_NODENAME" --quiet eval \
-		'gen_event:delete_handler(rabbit_event, rabbit_mgmt_db_handler, stop), init:stop().' ||
-		kill -TERM "$node"
+	while kill -0 "$node" 2>/dev/null; do
+		"$(dirname "$server")/rabbitmqctl" --node "$RABBITMQ_NODENAME" --quiet eval \
+			'rabbit:await_startup(), gen_event:delete_handler(rabbit_event, rabbit_mgmt_db_handler, stop), init:stop().' && return
+		sleep 0.2
+	done
 }
 
 epmd &
@@ -46,4 +52,5 @@ wait "$node" || status=$?
 # A trapped signal ends the first wait early.
 wait "$node" || status=$?
 kill "$epmd"
+wait "$epmd" || true
 exit "$status"

@@ -13,19 +13,5 @@ func target() (verify.Target, error) {
 	if err != nil {
 		return verify.Target{}, err
 	}
-	return targetOf(s), nil
-}
-
-func targetOf(s *stack.Stack) verify.Target {
-	e := s.Endpoints()
-	return verify.Target{
-		LoginURL:    e.LoginAPI,
-		AuditURL:    e.AuditMQ,
-		JaegerURL:   e.Jaeger,
-		TempoURL:    e.Tempo,
-		RabbitMQURL: e.RabbitMQ,
-		OTLPGRPC:    e.OTLPGRPC,
-		OTLPHTTP:    e.OTLPHTTP,
-		ZipkinURL:   e.Zipkin,
-	}
+	return verify.TargetOf(s.Endpoints()), nil
 }

@@ -35,6 +35,9 @@ The exit status is 1 when a check fails.`,
 				return err
 			}
 			result := verify.Run(cmd.Context(), stack, options)
+			if err := cmd.Context().Err(); err != nil {
+				return fmt.Errorf("verification interrupted: %w", err)
+			}
 			if asJSON {
 				if err := printJSON(cmd, result); err != nil {
 					return err

@@ -71,11 +71,15 @@ func tempo() backend.TraceStore  { return backend.NewTempo(target.TempoURL) }
 
 func logIn(t *testing.T, n int) []demo.Login {
 	t.Helper()
-	var logins []demo.Login
-	for i := range n {
-		l, err := demo.LogIn(t.Context(), target.LoginURL, demo.Users[i%len(demo.Users)])
-		require.NoError(t, err)
-		logins = append(logins, l)
+	logins := make([]demo.Login, n)
+	for i := range logins {
+		// After a fault go-zero's breaker still refuses a share of the calls for
+		// some seconds: a client tries again.
+		require.Eventually(t, func() bool {
+			var err error
+			logins[i], err = demo.LogIn(t.Context(), target.LoginURL, demo.Users[i%len(demo.Users)])
+			return err == nil
+		}, 30*time.Second, 50*time.Millisecond)
 	}
 	return logins
 }

@@ -1,10 +1,6 @@
 package verify
 
-import (
-	"strings"
-
-	"throughline/internal/stack"
-)
+import "throughline/internal/stack"
 
 // TargetOf addresses the stack that runs natively.
 func TargetOf(e stack.Endpoints) Target {
@@ -15,7 +11,7 @@ func TargetOf(e stack.Endpoints) Target {
 		TempoURL:    e.Tempo,
 		RabbitMQURL: e.RabbitMQ,
 		OTLPGRPC:    e.OTLPGRPC,
-		OTLPHTTP:    strings.TrimPrefix(e.OTLPHTTP, "http://"),
+		OTLPHTTP:    e.OTLPHTTP,
 		ZipkinURL:   e.Zipkin,
 	}
 }

@@ -75,7 +75,8 @@ type run struct {
 }
 
 // Run performs all checks, one after the other, each within a time of its own.
-// What cannot be checked counts as failed.
+// What cannot be checked counts as failed. When ctx ends, the rest is left out
+// and the result is not OK.
 func Run(ctx context.Context, target Target, options Options) Result {
 	if options.Logins == 0 {
 		options.Logins = 50
@@ -110,6 +111,10 @@ func Run(ctx context.Context, target Target, options Options) Result {
 
 	result := Result{OK: true}
 	for _, c := range checks {
+		if ctx.Err() != nil {
+			result.OK = false
+			break
+		}
 		started := time.Now()
 		checkCtx, cancel := context.WithTimeout(ctx, c.timeout)
 		outcome := c.do(checkCtx)

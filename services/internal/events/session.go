@@ -22,7 +22,7 @@ const (
 
 // Sessions runs use on one connection and channel after another until ctx ends:
 // it dials, declares the topology, and calls use with a fresh channel; when use
-// returns or the channel is lost, it begins again, waiting up to 2 s between
+// returns or the channel is lost, it begins again, waiting a second or so between
 // attempts. The context that use gets ends with its channel.
 //
 // A session is never repaired. What was in flight on a lost channel fails there,

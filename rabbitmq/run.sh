@@ -48,9 +48,9 @@ node=$!
 trap stop TERM
 
 status=0
-wait "$node" || status=$?
-# A trapped signal ends the first wait early.
-wait "$node" || status=$?
+while kill -0 "$node" 2>/dev/null; do # a trapped signal ends a wait early
+	wait "$node" && status=0 || status=$?
+done
 kill "$epmd"
 wait "$epmd" || true
 exit "$status"

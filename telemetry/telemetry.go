@@ -53,7 +53,8 @@ func Setup(ctx context.Context, serviceName string) (Shutdown, error) {
 	if err != nil {
 		return nil, errors.Join(err, exporter.Shutdown(ctx))
 	}
-	tp := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(exporter, batchOptions()...))
+	batches := sdktrace.NewBatchSpanProcessor(exporter, batchOptions()...)
+	tp := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSpanProcessor(withoutHealthChecks{batches}))
 
 	// go-zero sets a TracerProvider of its own when a server is made, once in a
 	// process. Let it have had its turn, so that ours stays.

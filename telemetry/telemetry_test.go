@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
@@ -90,4 +91,15 @@ func TestEnvironmentWinsOverTheName(t *testing.T) {
 	res, err := newResource(t.Context(), "login-api")
 	require.NoError(t, err)
 	assert.Subset(t, res.Attributes(), []any{semconv.ServiceName("login-api-canary"), semconv.ServiceVersion("1.2.3")})
+}
+
+func TestHealthChecksAreNotExported(t *testing.T) {
+	recorder := tracetest.NewSpanRecorder()
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(withoutHealthChecks{recorder})).Tracer("test")
+	for _, name := range []string{"grpc.health.v1.Health/Check", "user.User/GetUserByMobile"} {
+		_, span := tracer.Start(t.Context(), name)
+		span.End()
+	}
+	require.Len(t, recorder.Ended(), 1)
+	assert.Equal(t, "user.User/GetUserByMobile", recorder.Ended()[0].Name())
 }

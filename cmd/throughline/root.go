@@ -23,6 +23,7 @@ const (
 func run(args []string, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
 	understood := false
 	root := newRootCmd()
@@ -58,7 +59,7 @@ lists them. Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newUpCmd(), newDownCmd(), newStatusCmd(),
+	root.AddCommand(newBuildCmd(), newUpCmd(), newDownCmd(), newStatusCmd(),
 		newLoadCmd(), newTraceCmd(), newVerifyCmd(), newGoZeroProbeCmd())
 	return root
 }

@@ -9,11 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/internal/stack"
+	"throughline/internal/verify"
 )
-
-// showTrace sends logins and prints the trace of one of them. compare tells
-// whether every backend stands, so that what they hold can be compared.
-var showTrace = func(ctx context.Context, s *stack.Stack, out io.Writer, compare bool) error { return nil }
 
 func newUpCmd() *cobra.Command {
 	return &cobra.Command{
@@ -32,17 +29,20 @@ outlive the command: stop them with throughline down.`,
 				return err
 			}
 			console := stack.NewConsole(cmd.OutOrStdout())
+			target := verify.TargetOf(s.Endpoints())
 			err = s.Up(cmd.Context(), console, stack.UpOptions{
 				Traceable: func(ctx context.Context) {
-					if err := showTrace(ctx, s, console, false); err != nil {
-						console.Note(fmt.Sprintf("no trace yet: %v", err))
-					}
+					console.Exclusively(func(out io.Writer) {
+						if err := verify.ShowLogin(ctx, target, out, false); err != nil {
+							fmt.Fprintln(out, "no trace yet:", err)
+						}
+					})
 				},
 			})
 			if err != nil {
 				return err
 			}
-			if err := showTrace(cmd.Context(), s, cmd.OutOrStdout(), true); err != nil {
+			if err := verify.ShowLogin(cmd.Context(), target, cmd.OutOrStdout(), true); err != nil {
 				return err
 			}
 			printAddresses(cmd.OutOrStdout(), s.Endpoints())

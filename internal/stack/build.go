@@ -311,4 +311,3 @@ func (s *Stack) writeTimes(times buildTimes) error {
 	}
 	return writeFile(s.timesFile(), append(data, '\n'))
 }
-

@@ -11,8 +11,7 @@ import (
 	"throughline/internal/terminal"
 )
 
-// Console is a Reporter for people. What else is to be seen while it reports is
-// written through it, so that it does not mix with the line of progress.
+// Console is a Reporter for people.
 type Console struct {
 	mu       sync.Mutex
 	out      io.Writer
@@ -38,12 +37,13 @@ func NewConsole(out io.Writer) *Console {
 	}
 }
 
-// Write removes the line of progress and writes p.
-func (c *Console) Write(p []byte) (int, error) {
+// Exclusively calls show with the output. Whatever there is to report waits, and
+// so does not mix with what show writes.
+func (c *Console) Exclusively(show func(out io.Writer)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clear()
-	return c.out.Write(p)
+	show(c.out)
 }
 
 // Build shows the progress in a line that is redrawn on a terminal, and in a line

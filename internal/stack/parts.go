@@ -24,6 +24,9 @@ type part struct {
 	args   []string // command line: the binary itself unless command is set
 	script string   // run instead of the binary, which it finds in its environment
 
+	installer string // script that installs the binary where it is missing; "" where it is built
+	otherwise string // what a person can do instead
+
 	ports   []string // variables of the ports that it listens on
 	env     []string // all that it gets beside what process.go lets through
 	files   []string // configuration: a change restarts the part
@@ -78,11 +81,13 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 		ports: brokerPorts,
 		env: append(s.portEnv(brokerPorts...),
 			"RABBITMQ_DATA_DIR="+s.dataDir("rabbitmq")),
-		script:  filepath.Join(s.root, "rabbitmq", "run.sh"),
-		files:   []string{"rabbitmq/run.sh", "rabbitmq/rabbitmq.conf", "rabbitmq/enabled_plugins"},
-		address: "amqp://" + s.at("RABBITMQ_PORT"),
-		ready:   amqpProbe(s.broker.url),
-		grace:   30 * time.Second,
+		script:    filepath.Join(s.root, "rabbitmq", "run.sh"),
+		files:     []string{"rabbitmq/run.sh", "rabbitmq/rabbitmq.conf", "rabbitmq/enabled_plugins"},
+		installer: filepath.Join(s.root, "rabbitmq", "install.sh"),
+		otherwise: "install RabbitMQ and set RABBITMQ_BIN to its rabbitmq-server, or set RABBITMQ_URL to a broker that runs",
+		address:   "amqp://" + s.at("RABBITMQ_PORT"),
+		ready:     amqpProbe(s.broker.url),
+		grace:     30 * time.Second,
 	}
 	if s.broker.external {
 		rabbitmq = &part{name: "rabbitmq", external: true, address: s.broker.redacted, ready: amqpProbe(s.broker.url)}
@@ -131,8 +136,8 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			ports: []string{"COLLECTOR_OTLP_GRPC_PORT", "COLLECTOR_OTLP_HTTP_PORT", "COLLECTOR_ZIPKIN_PORT",
 				"COLLECTOR_HEALTH_PORT", "COLLECTOR_METRICS_PORT"},
 			env: []string{
-				"JAEGER_OTLP_ENDPOINT=" + s.at("JAEGER_OTLP_GRPC_PORT"),
-				"TEMPO_OTLP_ENDPOINT=" + s.at("TEMPO_OTLP_GRPC_PORT"),
+				"JAEGER_OTLP_ENDPOINT=" + s.at("JAEGER_OTLP_HTTP_PORT"),
+				"TEMPO_OTLP_ENDPOINT=" + s.at("TEMPO_OTLP_HTTP_PORT"),
 				"COLLECTOR_QUEUE_DIR=" + s.dataDir("otel-collector"),
 			},
 			files:   []string{"otel-collector/config.yaml"},
@@ -146,7 +151,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			binary:  tempo.binary,
 			made:    tempo.build,
 			args:    []string{"-config.file=tempo/config.yaml", "-config.expand-env=true"},
-			ports:   []string{"TEMPO_PORT", "TEMPO_GRPC_PORT", "TEMPO_OTLP_GRPC_PORT"},
+			ports:   []string{"TEMPO_PORT", "TEMPO_GRPC_PORT", "TEMPO_OTLP_HTTP_PORT"},
 			env: []string{
 				"TEMPO_DATA_DIR=" + s.dataDir("tempo"),
 				"GOMEMLIMIT=200MiB", // else it grows past 700 MB between blocks
@@ -155,7 +160,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			address: "http://" + s.at("TEMPO_PORT"),
 			ready:   httpProbe("http://" + s.at("TEMPO_PORT") + "/ready"),
 			// After a query it waits for ever for its query queue; what it was given is on disk by then.
-			grace: 3 * time.Second,
+			grace: 2 * time.Second,
 		},
 		{
 			name:    "jaeger",
@@ -163,7 +168,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			binary:  jaeger.binary,
 			made:    jaeger.build,
 			args:    []string{"--config", "jaeger/config.yaml"},
-			ports: []string{"JAEGER_QUERY_PORT", "JAEGER_QUERY_GRPC_PORT", "JAEGER_OTLP_GRPC_PORT",
+			ports: []string{"JAEGER_QUERY_PORT", "JAEGER_QUERY_GRPC_PORT", "JAEGER_OTLP_HTTP_PORT",
 				"JAEGER_HEALTH_PORT", "JAEGER_METRICS_PORT"},
 			env: []string{
 				"JAEGER_DATA_DIR=" + s.dataDir("jaeger"),

@@ -59,7 +59,10 @@ func (s *Stack) status(ctx context.Context, p *part) PartStatus {
 	if !r.alive() {
 		return status
 	}
-	status.State, status.PID, status.Version = Running, r.PID, r.Version
+	status.State, status.PID = Running, r.PID
+	if r.Version != "" {
+		status.Version = r.Version // of what runs, which need not be what would be started now
+	}
 	if err := p.ready(ctx); err != nil {
 		status.State, status.Reason = Unhealthy, err.Error()
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -66,8 +64,8 @@ func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) er
 	if err := s.sweep(ctx, reporter); err != nil {
 		return err
 	}
-	needsBroker, brokerErr := s.brokerMissing()
-	if err := errors.Join(brokerErr, s.checkPorts(ctx)); err != nil {
+	toInstall, err := s.notInstalled()
+	if err := errors.Join(err, s.checkPorts(ctx)); err != nil {
 		return err
 	}
 	missing, err := s.missing()
@@ -78,8 +76,7 @@ func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) er
 	u := &up{Stack: s, reporter: reporter, built: map[string]chan struct{}{}, healthy: map[string]chan struct{}{}}
 	for _, p := range s.parts {
 		u.built[p.name], u.healthy[p.name] = make(chan struct{}), make(chan struct{})
-		waits := slices.Contains(missing, p.made) || (p.name == "rabbitmq" && needsBroker)
-		if !waits {
+		if !slices.Contains(missing, p.made) && !slices.Contains(toInstall, p) {
 			close(u.built[p.name])
 		}
 	}
@@ -93,12 +90,12 @@ func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) er
 			}
 		})
 	})
-	if needsBroker {
+	for _, p := range toInstall {
 		group.Go(func() error {
-			if err := s.installBroker(groupCtx, reporter); err != nil {
+			if err := s.install(groupCtx, p, reporter); err != nil {
 				return err
 			}
-			close(u.built["rabbitmq"])
+			close(u.built[p.name])
 			return nil
 		})
 	}
@@ -116,10 +113,45 @@ func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) er
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted: what is healthy runs on: %w", ctx.Err())
+		return interrupted{ctx.Err()}
 	}
 	return errors.Join(err, u.undo(ctx))
 }
+
+// Build makes what Up would have to make, and starts nothing.
+func (s *Stack) Build(ctx context.Context, reporter Reporter) error {
+	unlock, err := s.lockRun()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := s.sweep(ctx, reporter); err != nil {
+		return err
+	}
+	toInstall, err := s.notInstalled()
+	if err != nil {
+		return err
+	}
+	missing, err := s.missing()
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, p := range toInstall {
+		group.Go(func() error { return s.install(ctx, p, reporter) })
+	}
+	group.Go(func() error { return s.runBuilds(ctx, missing, reporter, func(*build) {}) })
+	return group.Wait()
+}
+
+// interrupted is the end of an Up that was told to stop.
+type interrupted struct{ cause error }
+
+func (interrupted) Error() string {
+	return "interrupted: what is healthy runs on; throughline up goes on from there, throughline down stops it"
+}
+
+func (i interrupted) Unwrap() error { return i.cause }
 
 // up is one run of Up.
 type up struct {
@@ -230,8 +262,14 @@ func (s *Stack) ensure(ctx context.Context, p *part, reporter Reporter) (started
 		}
 	}
 	if err := s.awaitReady(ctx, p, running.identity); err != nil {
-		if !keep {
-			err = errors.Join(err, s.stop(context.WithoutCancel(ctx), p.name, p.grace))
+		if keep {
+			return false, err
+		}
+		if stopErr := s.stop(context.WithoutCancel(ctx), p.name, p.grace); stopErr != nil {
+			return false, errors.Join(err, stopErr)
+		}
+		if ctx.Err() != nil {
+			report(Stopped)
 		}
 		return false, err
 	}
@@ -284,10 +322,14 @@ func (s *Stack) awaitReady(ctx context.Context, p *part, id identity) error {
 	}
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
+	var notReady error
 	for {
-		notReady := p.ready(ctx)
-		if notReady == nil {
+		err := p.ready(ctx)
+		if err == nil {
 			return nil
+		}
+		if ctx.Err() == nil { // else the answer was not waited for, and tells nothing
+			notReady = err
 		}
 		select {
 		case <-exited:
@@ -329,45 +371,41 @@ func (s *Stack) failure(p *part, reason string) *Failure {
 // installRecord is the name under which a running installation has its pid file.
 const installRecord = "install"
 
-// brokerMissing tells whether RabbitMQ has to be installed first; the error says
-// what to type when it cannot be.
-func (s *Stack) brokerMissing() (bool, error) {
-	p, err := s.part("rabbitmq")
-	if err != nil || p.external || executable(p.binary) == nil {
-		return false, err
+// notInstalled returns the parts whose program has to be installed first; the
+// error says what to type where that cannot be done from here.
+func (s *Stack) notInstalled() ([]*part, error) {
+	var parts []*part
+	for _, p := range s.parts {
+		if p.installer == "" || executable(p.binary) == nil {
+			continue
+		}
+		if _, err := exec.LookPath("apt-get"); err != nil {
+			return nil, fmt.Errorf("%s: there is no %s: %s", p.name, p.binary, p.otherwise)
+		}
+		if os.Geteuid() != 0 {
+			return nil, fmt.Errorf("%s: there is no %s: type `sudo %s`, or %s", p.name, p.binary, s.display(p.installer), p.otherwise)
+		}
+		parts = append(parts, p)
 	}
-	script := filepath.Join("rabbitmq", "install.sh")
-	if _, err := exec.LookPath("apt-get"); err != nil || runtime.GOOS != "linux" {
-		return false, errors.New("rabbitmq: rabbitmq-server is not installed: install RabbitMQ and set RABBITMQ_BIN to its rabbitmq-server, or set RABBITMQ_URL to a broker that runs")
-	}
-	if os.Geteuid() != 0 {
-		return false, fmt.Errorf("rabbitmq: rabbitmq-server is not installed: type `sudo %s`, or set RABBITMQ_URL to a broker that runs", script)
-	}
-	return true, nil
+	return parts, nil
 }
 
-// installBroker installs the package. It is not interrupted: the package manager
-// stopped half-way would have to be repaired by hand.
-func (s *Stack) installBroker(ctx context.Context, reporter Reporter) error {
-	reporter.Note("rabbitmq: installing Debian's rabbitmq-server package, without its system service")
+// install installs the program of a part. It is not interrupted: a package
+// manager that is stopped half-way has to be repaired by hand.
+func (s *Stack) install(ctx context.Context, p *part, reporter Reporter) error {
+	reporter.Note(fmt.Sprintf("%s: installing it with %s", p.name, s.display(p.installer)))
 	done := make(chan error, 1)
 	go func() {
-		done <- s.runTool(context.WithoutCancel(ctx), "install-rabbitmq", installRecord,
-			[]string{filepath.Join(s.root, "rabbitmq", "install.sh")}, s.root, func() {})
+		done <- s.runTool(context.WithoutCancel(ctx), "install-"+p.name, installRecord, []string{p.installer}, s.root, func() {})
 	}()
 	select {
 	case <-ctx.Done():
-		reporter.Note("rabbitmq: the installation goes on to its end")
+		reporter.Note(fmt.Sprintf("%s: the installation goes on to its end", p.name))
 		return ctx.Err()
 	case err := <-done:
 		if err != nil {
-			return fmt.Errorf("installation of rabbitmq-server: %w", err)
+			return fmt.Errorf("installation of %s: %w\n  %s", p.name, err, p.otherwise)
 		}
-		p, err := s.part("rabbitmq")
-		if err != nil {
-			return err
-		}
-		p.version = rabbitmqVersion(p.binary)
 		return nil
 	}
 }

@@ -29,6 +29,7 @@ func serve(configFile string) error {
 	if err != nil {
 		return err
 	}
+	server.Use(middleware.TraceID)
 	handler.RegisterHandlers(server, svcCtx)
 
 	go svcCtx.Publisher.Start()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 func serve(handler http.HandlerFunc) http.Header {
@@ -25,4 +26,12 @@ func TestResponseHeaders(t *testing.T) {
 	shed := serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	assert.Equal(t, "1", shed.Get("Retry-After"))
 	assert.Empty(t, shed.Get("X-Trace-Id"))
+}
+
+func TestTraceIDDoesNotNeedThePropagator(t *testing.T) {
+	ctx, span := sdktrace.NewTracerProvider().Tracer("test").Start(t.Context(), "request")
+	w := httptest.NewRecorder()
+	TraceID(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })(
+		w, httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
+	assert.Equal(t, span.SpanContext().TraceID().String(), w.Header().Get("X-Trace-Id"))
 }

@@ -1,0 +1,57 @@
+# Run `make` to see the targets. Ports and directories are set by environment variables: see README.md.
+
+include versions.env
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+throughline := .build/bin/throughline
+
+.PHONY: help up down status load verify trace build test unit e2e bench lint clean command
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: command ## Build what is missing, start every part and show a first trace
+	@$(throughline) up
+
+down: command ## Stop every part (make down VOLUMES=1 forgets the data and the logs, too)
+	@$(throughline) down $(if $(VOLUMES),--volumes)
+
+status: command ## Show what runs, where, and how much memory it takes
+	@$(throughline) status
+
+load: command ## Drive logins (RATE=20 a second, DURATION=10s)
+	@$(throughline) load $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
+
+verify: command ## Check what the running stack promises
+	@$(throughline) verify
+
+trace: command ## Print a trace as a tree (ID=<trace id>, FROM=jaeger or tempo)
+	@$(throughline) trace $(ID) $(if $(FROM),--from $(FROM))
+
+build: command ## Build every part and install RabbitMQ where it is missing, without starting anything
+	@$(throughline) build
+
+test: lint unit e2e ## Run every test: lint, unit tests, and end-to-end tests on the real stack
+
+unit: build ## Run the unit tests, with the race detector
+	go test -race -timeout 20m $$(go list ./... | grep -v /internal/e2e)
+
+e2e: build ## Run the end-to-end tests, on free ports beside whatever runs
+	go test -count=1 -timeout 40m ./internal/e2e
+
+bench: build ## Measure publishing on a real broker
+	go test -run '^$$' -bench . ./otelamqp
+
+lint: ## Check format, go vet and staticcheck
+	@unformatted=$$(gofmt -l $$(go list -f '{{.Dir}}' ./...)); [[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w:" $$unformatted >&2; exit 1; }
+	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) ./...
+
+clean: down ## Stop every part and remove all that was built, stored and logged
+	rm -rf .run .build
+
+# The same flags as for the services, which share most packages with it.
+command:
+	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $(throughline) ./cmd/throughline

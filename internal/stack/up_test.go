@@ -1,0 +1,241 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestUpTwiceKeepsWhatRuns(t *testing.T) {
+	ctx := t.Context()
+	s := fakeStack(t, "serves", "parent")
+	if err := s.Up(ctx, discard{}, UpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	first := s.Status(ctx)
+	for _, status := range first {
+		if status.State != Running || status.PID == 0 || status.Memory == 0 || status.Version != "1.0" {
+			t.Errorf("after up: %+v", status)
+		}
+	}
+
+	var events recorder
+	again := newFakeStack(s.root, s.parts...) // as another process would
+	if err := again.Up(ctx, &events, UpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for i, status := range again.Status(ctx) {
+		if status.PID != first[i].PID {
+			t.Errorf("%s was restarted", status.Name)
+		}
+	}
+	slices.Sort(events.parts)
+	if want := []string{"parent kept", "serves kept"}; !slices.Equal(events.parts, want) {
+		t.Errorf("events %q, want %q", events.parts, want)
+	}
+}
+
+func TestUpRestartsWhatHasChanged(t *testing.T) {
+	ctx := t.Context()
+	s := fakeStack(t, "serves", "parent")
+	config := filepath.Join(s.root, "config.yaml")
+	if err := os.WriteFile(config, []byte("a: 1"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.parts[0].files = []string{"config.yaml"}
+	if err := s.Up(ctx, discard{}, UpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	before := s.Status(ctx)
+	if err := os.WriteFile(config, []byte("a: 2"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Up(ctx, discard{}, UpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	after := s.Status(ctx)
+	if after[0].PID == before[0].PID {
+		t.Error("the part whose configuration has changed was not restarted")
+	}
+	if after[1].PID != before[1].PID {
+		t.Error("the part that has not changed was restarted")
+	}
+
+	if err := s.Start(ctx, "parent", "EXTRA=1"); err != nil {
+		t.Fatal(err)
+	}
+	if s.Status(ctx)[1].PID == before[1].PID {
+		t.Error("the part that was started with another environment was not restarted")
+	}
+}
+
+func TestAPartThatDiesIsNamedAndTheRestIsStopped(t *testing.T) {
+	ctx := t.Context()
+	s := fakeStack(t, "serves", "parent", "dies")
+	if err := s.Start(ctx, "serves"); err != nil {
+		t.Fatal(err)
+	}
+	// What an earlier run logged is not what went wrong now.
+	if err := os.WriteFile(s.logFile("dies"), []byte("an old line\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Up(ctx, discard{}, UpOptions{})
+	var failure *Failure
+	if !errors.As(err, &failure) || failure.Part != "dies" || !slices.Equal(failure.LastLines, []string{"the disk is full"}) {
+		t.Errorf("error %v, want a failure of dies with its last line", err)
+	}
+	if text := err.Error(); !strings.Contains(text, "exit status 3") || !strings.Contains(text, s.display(s.logFile("dies"))) {
+		t.Errorf("error %q does not tell the exit status and the log", text)
+	}
+	got := states(s)
+	if got["parent"] != Stopped || got["dies"] != Stopped || got["serves"] != Running {
+		t.Errorf("states %v, want only serves, which ran before, to run", got)
+	}
+}
+
+func TestAPartThatIsNeverReadyFails(t *testing.T) {
+	s := fakeStack(t, "sick")
+	s.readyTimeout = 500 * time.Millisecond
+	err := s.Up(t.Context(), discard{}, UpOptions{})
+	var failure *Failure
+	if !errors.As(err, &failure) || failure.Part != "sick" || !strings.Contains(failure.Reason, "503") {
+		t.Errorf("error %v, want a failure of sick that tells its answer", err)
+	}
+	if got := states(s); got["sick"] != Stopped {
+		t.Errorf("state %v, want stopped", got)
+	}
+}
+
+func TestInterruptedUpLeavesNoHalfStartedPart(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	s := fakeStack(t, "serves", "sick")
+	events := recorder{onPart: func(e PartEvent) {
+		if e.State == Running {
+			interrupt()
+		}
+	}}
+	if err := s.Up(ctx, &events, UpOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+	if got := states(s); got["serves"] != Running || got["sick"] != Stopped {
+		t.Errorf("states %v, want the healthy one to run and the other not", got)
+	}
+}
+
+func TestDownStopsUsersFirstAndTheStubbornToo(t *testing.T) {
+	ctx := t.Context()
+	s := fakeStack(t, "serves", "parent", "stubborn")
+	s.parts[2].grace = 300 * time.Millisecond
+	if err := s.Up(ctx, discard{}, UpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	family := s.family(s.readRecord("parent").identity)
+	if len(family) != 2 {
+		t.Errorf("the family of parent is %v, want it and its child", family)
+	}
+	var events recorder
+	if err := s.Down(ctx, &events, DownOptions{Volumes: true}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"serves stopped", "parent stopped", "stubborn stopped"}; !slices.Equal(events.parts, want) {
+		t.Errorf("events %q, want %q", events.parts, want)
+	}
+	if slices.ContainsFunc(family, identity.alive) {
+		t.Error("a process of parent is left")
+	}
+	for _, name := range []string{"data", "logs"} {
+		if _, err := os.Stat(filepath.Join(s.runDir, name)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there after down with volumes", name)
+		}
+	}
+	if err := s.checkPorts(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDownAfterUpWasKilled(t *testing.T) {
+	dir, ports := t.TempDir(), freePorts(t, 2)
+	killed := exec.Command(os.Args[0])
+	killed.Env = append(os.Environ(), "FAKE=killed after up", "RUN="+dir, "PORTS="+ports)
+	if err := killed.Run(); err == nil || !killed.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
+		t.Fatalf("the other process ended with %v, want SIGKILL", err)
+	}
+	s := newFakeStack(dir, fakeParts(ports, "serves", "parent")...)
+	family := s.family(s.readRecord("parent").identity)
+	if got := states(s); got["serves"] != Running || got["parent"] != Running {
+		t.Errorf("states %v, want both to have outlived the process that started them", got)
+	}
+	if err := s.Down(t.Context(), discard{}, DownOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := states(s); got["serves"] != Stopped || got["parent"] != Stopped || slices.ContainsFunc(family, identity.alive) {
+		t.Errorf("states %v, family %v: something is left", got, family)
+	}
+}
+
+func TestOrphansOfADeadPartAreSweptUp(t *testing.T) {
+	ctx := t.Context()
+	s := fakeStack(t, "parent")
+	if err := s.Up(ctx, discard{}, UpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	leader := s.readRecord("parent").identity
+	family := s.family(leader)
+	if err := syscall.Kill(leader.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := waitUntil(ctx, func() bool { return !leader.alive() }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Down(ctx, discard{}, DownOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if slices.ContainsFunc(family, identity.alive) {
+		t.Error("the child of the part that was killed is left")
+	}
+}
+
+func TestStartStopAndKillOfOnePart(t *testing.T) {
+	ctx := t.Context()
+	s := fakeStack(t, "serves", "stubborn")
+	for _, end := range []func() error{
+		func() error { return s.Stop(ctx, "serves") },
+		func() error { return s.Kill("serves") },
+	} {
+		if err := s.Start(ctx, "serves"); err != nil {
+			t.Fatal(err)
+		}
+		if got := states(s); got["serves"] != Running || got["stubborn"] != Stopped {
+			t.Errorf("states %v, want serves alone to run", got)
+		}
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		if got := states(s); got["serves"] != Stopped {
+			t.Errorf("states %v, want serves stopped", got)
+		}
+	}
+	if err := s.Start(ctx, "nobody"); err == nil {
+		t.Error("there was no error for a part that does not exist")
+	}
+}
+
+func TestASecondUpSaysWhoHoldsTheStack(t *testing.T) {
+	s := fakeStack(t, "serves")
+	unlock, err := s.lockRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = newFakeStack(s.root, s.parts...).Up(t.Context(), discard{}, UpOptions{})
+	unlock()
+	if err == nil || !strings.Contains(err.Error(), "is at work") {
+		t.Errorf("error %v, want one that says who is at work", err)
+	}
+}

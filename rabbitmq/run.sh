@@ -9,8 +9,9 @@ data=$RABBITMQ_DATA_DIR
 server=$RABBITMQ_BIN
 mkdir -p "$data"
 
-# The Erlang cookie is made in HOME at the first start.
+# The Erlang cookie is made in HOME at the first start; one that others can read is refused.
 export HOME="$data" ERL_CRASH_DUMP="$data/erl_crash.dump"
+[ ! -e "$HOME/.erlang.cookie" ] || chmod 400 "$HOME/.erlang.cookie"
 export ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$RABBITMQ_EPMD_PORT"
 
 export RABBITMQ_NODENAME=throughline@localhost

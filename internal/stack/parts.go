@@ -77,10 +77,9 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 	}
 
 	rabbitmq := &part{
-		name:  "rabbitmq",
-		ports: brokerPorts,
-		env: append(s.portEnv(brokerPorts...),
-			"RABBITMQ_DATA_DIR="+s.dataDir("rabbitmq")),
+		name:      "rabbitmq",
+		ports:     brokerPorts,
+		env:       []string{"RABBITMQ_DATA_DIR=" + s.dataDir("rabbitmq")},
 		script:    filepath.Join(s.root, "rabbitmq", "run.sh"),
 		files:     []string{"rabbitmq/run.sh", "rabbitmq/rabbitmq.conf", "rabbitmq/enabled_plugins"},
 		installer: filepath.Join(s.root, "rabbitmq", "install.sh"),

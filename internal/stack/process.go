@@ -29,8 +29,9 @@ type identity struct {
 	Started int64 `json:"startedAfterBootMs"`
 }
 
-// startTolerance covers the rounding of the boot time, which is known in seconds.
-const startTolerance = 1500
+// startTolerance, in milliseconds, covers the rounding of the boot time, which is
+// known in seconds and enters four times.
+const startTolerance = 2500
 
 func identify(pid int) (identity, error) {
 	p, err := process.NewProcess(int32(pid))
@@ -176,11 +177,16 @@ func (s *Stack) isOurs(p *process.Process) bool {
 	return err == nil && slices.Contains(environment, runDirVariable+"="+s.runDir)
 }
 
-// runs tells whether there is a process of that pid, other than a zombie.
+// runs tells whether there is a process of that pid. A zombie counts only while
+// it has other threads: they hold its ports to the last.
 func runs(pid int) bool {
 	p := process.Process{Pid: int32(pid)}
 	status, err := p.Status()
-	return err == nil && !slices.Contains(status, process.Zombie)
+	if err != nil || !slices.Contains(status, process.Zombie) {
+		return err == nil
+	}
+	threads, err := p.NumThreads()
+	return err == nil && threads > 1
 }
 
 // terminate stops the process: SIGTERM first, SIGKILL after grace or when ctx

@@ -75,9 +75,9 @@ func writeFile(path string, data []byte) error {
 
 // fingerprint changes when a part must be restarted to be what it should be: by
 // its command line, environment, configuration or binary.
-func (s *Stack) fingerprint(p *part, env []string) (string, error) {
+func (s *Stack) fingerprint(p *part) (string, error) {
 	hash := sha256.New()
-	for _, word := range append(p.command(), env...) {
+	for _, word := range append(p.command(), p.env...) {
 		fmt.Fprintf(hash, "%s\x00", word)
 	}
 	for _, file := range p.files {

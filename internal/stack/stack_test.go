@@ -168,7 +168,7 @@ func TestVersionsAreThoseOfTheRooms(t *testing.T) {
 	}
 	for _, pin := range []struct{ file, requires string }{
 		{"go.mod", "go " + versions["GO_VERSION"]},
-		{"otel-collector/otelcol/go.mod", "go.opentelemetry.io/collector/exporter/otlpexporter v" + versions["COLLECTOR_VERSION"]},
+		{"otel-collector/otelcol/go.mod", "go.opentelemetry.io/collector/otelcol v" + versions["COLLECTOR_VERSION"]},
 		{"jaeger/go.mod", "github.com/jaegertracing/jaeger " + versions["JAEGER_MODULE"]},
 		{"tempo/go.mod", "github.com/grafana/tempo " + versions["TEMPO_MODULE"]},
 	} {

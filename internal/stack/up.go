@@ -245,8 +245,7 @@ func (s *Stack) ensure(ctx context.Context, p *part, reporter Reporter) (started
 		report(External)
 		return false, nil
 	}
-	env := append(s.baseEnv(), p.env...)
-	fingerprint, err := s.fingerprint(p, env)
+	fingerprint, err := s.fingerprint(p)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -257,7 +256,7 @@ func (s *Stack) ensure(ctx context.Context, p *part, reporter Reporter) (started
 			return false, err
 		}
 		report(Starting)
-		if running, err = s.start(p, env, fingerprint); err != nil {
+		if running, err = s.start(p, fingerprint); err != nil {
 			return false, fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
@@ -281,7 +280,7 @@ func (s *Stack) ensure(ctx context.Context, p *part, reporter Reporter) (started
 	return !keep, nil
 }
 
-func (s *Stack) start(p *part, env []string, fingerprint string) (record, error) {
+func (s *Stack) start(p *part, fingerprint string) (record, error) {
 	if err := os.MkdirAll(s.dataDir(p.name), 0o755); err != nil {
 		return record{}, err
 	}
@@ -295,7 +294,7 @@ func (s *Stack) start(p *part, env []string, fingerprint string) (record, error)
 		return record{}, err
 	}
 	r := record{Version: p.version, Fingerprint: fingerprint, LogOffset: info.Size()}
-	c, err := spawn(launch{p.command(), env, s.root, log}, func(id identity) error {
+	c, err := spawn(launch{p.command(), append(s.baseEnv(), p.env...), s.root, log}, func(id identity) error {
 		r.identity = id
 		return s.writeRecord(p.name, r)
 	})

@@ -27,6 +27,7 @@ func TestUpTwiceKeepsWhatRuns(t *testing.T) {
 	}
 
 	var events recorder
+	t.Setenv("LANG", "zz")                    // another shell
 	again := newFakeStack(s.root, s.parts...) // as another process would
 	if err := again.Up(ctx, &events, UpOptions{}); err != nil {
 		t.Fatal(err)
@@ -237,5 +238,31 @@ func TestASecondUpSaysWhoHoldsTheStack(t *testing.T) {
 	unlock()
 	if err == nil || !strings.Contains(err.Error(), "is at work") {
 		t.Errorf("error %v, want one that says who is at work", err)
+	}
+}
+
+func TestInstallsAMissingProgram(t *testing.T) {
+	s := fakeStack(t, "serves")
+	p := s.parts[0]
+	program := p.binary
+	p.binary = filepath.Join(s.root, "program")
+	p.installer = filepath.Join(s.root, "install.sh")
+	p.otherwise = "set SERVES_BIN"
+	script := "#!/bin/sh\ncp '" + program + "' '" + p.binary + "'\n"
+	if err := os.WriteFile(p.installer, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Up(t.Context(), discard{}, UpOptions{})
+	if _, aptErr := exec.LookPath("apt-get"); aptErr != nil || os.Geteuid() != 0 {
+		if err == nil || !strings.Contains(err.Error(), p.otherwise) {
+			t.Errorf("error %v, want one that tells what to do instead", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := states(s); got["serves"] != Running {
+		t.Errorf("states %v, want it to run", got)
 	}
 }

@@ -1,6 +1,8 @@
 package otelamqp
 
 import (
+	"strings"
+
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -48,6 +50,10 @@ func consumeDestination(exchange, key, queue string) string {
 	return destination
 }
 
+// valid replaces what is not UTF-8. AMQP names are bytes that the peer chooses,
+// and OTLP refuses a whole batch for one that is not text.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
 func serverAttributes(host string, port int) []attribute.KeyValue {
 	attrs := []attribute.KeyValue{semconv.ServerAddress(host)}
 	if port > 0 {
@@ -81,13 +87,13 @@ func (c *Channel) processAttributes(destination string, d *amqp.Delivery) []attr
 
 func (c *Channel) messageAttributes(attrs []attribute.KeyValue, key, messageID, conversationID string, bodySize int) []attribute.KeyValue {
 	if key != "" {
-		attrs = append(attrs, semconv.MessagingRabbitMQDestinationRoutingKey(key))
+		attrs = append(attrs, semconv.MessagingRabbitMQDestinationRoutingKey(valid(key)))
 	}
 	if messageID != "" {
-		attrs = append(attrs, semconv.MessagingMessageID(messageID))
+		attrs = append(attrs, semconv.MessagingMessageID(valid(messageID)))
 	}
 	if conversationID != "" {
-		attrs = append(attrs, semconv.MessagingMessageConversationID(conversationID))
+		attrs = append(attrs, semconv.MessagingMessageConversationID(valid(conversationID)))
 	}
 	if c.config.bodySize {
 		attrs = append(attrs, semconv.MessagingMessageBodySize(bodySize))

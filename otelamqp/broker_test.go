@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -38,13 +40,13 @@ func openChannel(tb testing.TB, url string) *amqp.Channel {
 }
 
 // traced opens a traced channel, in confirm mode, with a queue of its own.
-func traced(t *testing.T) (ch *otelamqp.Channel, queue string, recorder *tracetest.SpanRecorder) {
+func traced(t *testing.T, opts ...otelamqp.Option) (ch *otelamqp.Channel, queue string, recorder *tracetest.SpanRecorder) {
 	t.Helper()
 	recorder = tracetest.NewSpanRecorder()
 	raw := openChannel(t, broker.URL())
-	ch = otelamqp.NewChannel(raw,
+	ch = otelamqp.NewChannel(raw, append(opts,
 		otelamqp.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))),
-		otelamqp.WithPropagator(propagator))
+		otelamqp.WithPropagator(propagator))...)
 	require.NoError(t, ch.Confirm(false))
 	q, err := ch.QueueDeclare("", false, true, true, false, nil)
 	require.NoError(t, err)
@@ -126,6 +128,62 @@ func TestWaitContextGivesUp(t *testing.T) {
 		assert.ErrorIs(t, confirm.Err(), context.Canceled)
 	}
 	assert.Len(t, recorder.Ended(), 1)
+}
+
+func TestMessageIsMeasuredOnBothSidesOfTheBroker(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	ch, queue, recorder := traced(t, otelamqp.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
+	deliveries, err := ch.Consume(queue, "c", true, false, false, false, nil)
+	require.NoError(t, err)
+	began := time.Now()
+	confirm, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", queue, false, false, amqp.Publishing{})
+	require.NoError(t, err)
+	require.True(t, confirm.Wait())
+	unroutable, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", "no such queue", true, false, amqp.Publishing{MessageId: "m"})
+	require.NoError(t, err)
+	require.False(t, unroutable.Wait())
+	d := <-deliveries
+	require.NoError(t, ch.Process(t.Context(), &d, func(context.Context) error { return nil }))
+	atMost := time.Since(began).Seconds()
+
+	var measured metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &measured))
+	require.Len(t, measured.ScopeMetrics, 1)
+	counts, durations := map[string]int64{}, map[string]metricdata.HistogramDataPoint[float64]{}
+	for _, m := range measured.ScopeMetrics[0].Metrics {
+		switch data := m.Data.(type) {
+		case metricdata.Sum[int64]:
+			for _, point := range data.DataPoints {
+				errorType, _ := point.Attributes.Value("error.type")
+				counts[m.Name+" "+errorType.AsString()] = point.Value
+			}
+		case metricdata.Histogram[float64]:
+			for _, point := range data.DataPoints {
+				if !point.Attributes.HasValue("error.type") {
+					durations[m.Name] = point
+				}
+			}
+		}
+	}
+	assert.Equal(t, map[string]int64{
+		"messaging.client.sent.messages ":           1,
+		"messaging.client.sent.messages unroutable": 1,
+		"messaging.client.consumed.messages ":       1,
+	}, counts)
+	spans := recorder.Ended()
+	require.Len(t, spans, 3)
+	for name, span := range map[string]sdktrace.ReadOnlySpan{
+		"messaging.client.operation.duration": spans[0],
+		"messaging.message.time_in_queue":     spans[2],
+		"messaging.process.duration":          spans[2],
+	} {
+		point := durations[name]
+		assert.EqualValues(t, 1, point.Count, name)
+		assert.Less(t, point.Sum, atMost, name)
+		require.Len(t, point.Exemplars, 1, name)
+		id := span.SpanContext().SpanID()
+		assert.Equal(t, id[:], point.Exemplars[0].SpanID, name)
+	}
 }
 
 // Publishers that share a channel and a table of headers must neither write into

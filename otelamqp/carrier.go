@@ -47,7 +47,7 @@ func (c HeaderCarrier) Keys() []string {
 // cloneHeaders copies a table, so that a caller may publish the same one from
 // many goroutines: injecting must never write into it.
 func cloneHeaders(headers amqp.Table) amqp.Table {
-	clone := make(amqp.Table, len(headers)+2)
+	clone := make(amqp.Table, len(headers)+3)
 	maps.Copy(clone, headers)
 	return clone
 }

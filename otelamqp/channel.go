@@ -7,14 +7,15 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Channel is an *amqp.Channel whose publishes and deliveries are traced. Every
-// method that is not defined here is the wrapped channel's own.
+// Channel is an *amqp.Channel whose publishes and deliveries are traced and
+// measured. Every method that is not defined here is the wrapped channel's own.
 //
 // It is as safe for concurrent use as the channel it wraps.
 type Channel struct {
 	*amqp.Channel
 	config  config
 	tracer  trace.Tracer
+	metrics *metrics
 	queues  queueByConsumer
 	returns *returns
 }
@@ -26,6 +27,7 @@ func NewChannel(ch *amqp.Channel, opts ...Option) *Channel {
 		Channel: ch,
 		config:  cfg,
 		tracer:  cfg.tracerProvider.Tracer(ScopeName, trace.WithInstrumentationVersion(Version)),
+		metrics: newMetrics(cfg.meterProvider, cfg.attributes),
 		returns: watchReturns(ch),
 	}
 }

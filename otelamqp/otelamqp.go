@@ -13,6 +13,12 @@
 // messaging and the RabbitMQ pages of the OpenTelemetry semantic conventions,
 // version 1.44.
 //
+// The same calls record the conventions' metrics messaging.client.sent.messages,
+// messaging.client.operation.duration, messaging.client.consumed.messages and
+// messaging.process.duration, and one of this package, the histogram
+// messaging.message.time_in_queue: seconds from the publish (see
+// [PublishedAtHeader]) to the start of the processing.
+//
 // The trace context travels in the message headers. Peers that drop headers can
 // carry it in the body: see [WrapBody] and [UnwrapBody].
 package otelamqp
@@ -20,11 +26,13 @@ package otelamqp
 import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
 
-// ScopeName is the instrumentation scope of every span that this package makes.
+// ScopeName is the instrumentation scope of every span and metric that this
+// package makes.
 const ScopeName = "throughline/otelamqp"
 
 // Version of the instrumentation, recorded in its scope.
@@ -32,6 +40,7 @@ const Version = "0.1.0"
 
 type config struct {
 	tracerProvider trace.TracerProvider
+	meterProvider  metric.MeterProvider
 	propagator     propagation.TextMapPropagator
 	attributes     []attribute.KeyValue
 	bodySize       bool
@@ -46,6 +55,12 @@ func WithTracerProvider(tp trace.TracerProvider) Option {
 	return func(c *config) { c.tracerProvider = tp }
 }
 
+// WithMeterProvider sets where metrics go. The default is the global
+// MeterProvider at the time of [NewChannel].
+func WithMeterProvider(mp metric.MeterProvider) Option {
+	return func(c *config) { c.meterProvider = mp }
+}
+
 // WithPropagator sets how the trace context is written into and read from
 // message headers. The default is the global propagator at the time of
 // [NewChannel].
@@ -54,7 +69,7 @@ func WithPropagator(p propagation.TextMapPropagator) Option {
 }
 
 // WithServerAddress records the broker's host name or IP address and its port
-// as server.address and server.port on every span: an amqp.Channel does not
+// as server.address and server.port on every span and metric: an amqp.Channel does not
 // tell which connection it belongs to. A port of 0 or less is left out.
 func WithServerAddress(host string, port int) Option {
 	return func(c *config) { c.attributes = append(c.attributes, serverAttributes(host, port)...) }
@@ -69,6 +84,7 @@ func WithBodySize() Option {
 func newConfig(opts []Option) config {
 	c := config{
 		tracerProvider: otel.GetTracerProvider(),
+		meterProvider:  otel.GetMeterProvider(),
 		propagator:     otel.GetTextMapPropagator(),
 	}
 	for _, opt := range opts {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
@@ -31,8 +32,9 @@ func (c *Channel) Publish(exchange, key string, mandatory, immediate bool, msg a
 
 // PublishWithContext publishes within a PRODUCER span named
 // "send {exchange}:{routing key}", a child of the span in ctx, and puts that
-// span's context into a copy of msg.Headers. The span ends when the message has
-// been written or, on a channel in confirm mode, when the broker has answered.
+// span's context and [PublishedAtHeader] into a copy of msg.Headers. The span
+// ends when the message has been written or, on a channel in confirm mode, when
+// the broker has answered.
 func (c *Channel) PublishWithContext(ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing) error {
 	_, err := c.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
 	return err
@@ -48,20 +50,25 @@ func (c *Channel) PublishWithDeferredConfirm(exchange, key string, mandatory, im
 // returns the confirmation to wait for; it is nil when the channel is not in
 // confirm mode, as with the wrapped channel.
 func (c *Channel) PublishWithDeferredConfirmWithContext(ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing) (*DeferredConfirmation, error) {
-	destination := publishDestination(exchange, key)
+	began, destination := time.Now(), valid(publishDestination(exchange, key))
 	ctx, span := c.tracer.Start(ctx, "send "+destination,
 		trace.WithSpanKind(trace.SpanKindProducer),
 		trace.WithAttributes(c.sendAttributes(destination, key, &msg)...))
+	end := func(err error) {
+		c.metrics.recordSend(ctx, destination, time.Since(began), err)
+		endSpan(span, err)
+	}
 
 	msg.Headers = cloneHeaders(msg.Headers)
+	msg.Headers[PublishedAtHeader] = began.UnixNano()
 	c.config.propagator.Inject(ctx, HeaderCarrier(msg.Headers))
 
 	confirm, err := c.Channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
 	if err != nil || confirm == nil {
-		endSpan(span, err)
+		end(err)
 		return nil, err
 	}
-	d := &DeferredConfirmation{DeferredConfirmation: confirm, span: span, ended: make(chan struct{})}
+	d := &DeferredConfirmation{DeferredConfirmation: confirm, endSend: end, ended: make(chan struct{})}
 	if mandatory {
 		d.returned = func() bool { return c.returns.take(msg.MessageId) }
 	}
@@ -80,7 +87,7 @@ func (c *Channel) PublishWithDeferredConfirmWithContext(ctx context.Context, exc
 // gives up.
 type DeferredConfirmation struct {
 	*amqp.DeferredConfirmation
-	span     trace.Span
+	endSend  func(error)
 	returned func() bool
 	once     sync.Once
 	ended    chan struct{}
@@ -158,7 +165,7 @@ func (d *DeferredConfirmation) resolve() {
 func (d *DeferredConfirmation) end(outcome func() error) {
 	d.once.Do(func() {
 		d.err = outcome()
-		endSpan(d.span, d.err)
+		d.endSend(d.err)
 		close(d.ended)
 	})
 }
@@ -167,7 +174,7 @@ func (d *DeferredConfirmation) end(outcome func() error) {
 func endSpan(span trace.Span, err error) {
 	if err != nil {
 		span.SetAttributes(errorType(err))
-		span.SetStatus(codes.Error, err.Error())
+		span.SetStatus(codes.Error, valid(err.Error()))
 	}
 	span.End()
 }

@@ -1,53 +1,55 @@
 package telemetry
 
 import (
+	"fmt"
 	"os"
 	"time"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 )
 
-// What holds where no OTEL_* variable says otherwise.
+// What holds for every signal where no OTEL_* variable says otherwise.
 const (
 	// defaultEndpoint is the OTLP/gRPC default of the OpenTelemetry
-	// specification. The Go exporter's own is the same address with TLS.
+	// specification. The Go exporters' own is the same address with TLS.
 	defaultEndpoint = "http://localhost:4317"
 	// maxOutage is how long a batch is retried while the collector is away. The
 	// specification's 10 s would drop it before a collector has been restarted.
 	maxOutage = 5 * time.Minute
-	// maxQueue is how many spans wait meanwhile; the specification's 2048 last
-	// a service with 100 spans a second for 20 s.
+	// maxQueue is how many spans, and how many log records, wait meanwhile; the
+	// specification's 2048 last a service with 100 spans a second for 20 s.
 	maxQueue = 32768
+	// maxRetryInterval is how long a collector that is back may go unnoticed.
+	maxRetryInterval = 2 * time.Second
 )
 
+// retry is converted to the same type of the other signals' exporters.
 var retry = otlptracegrpc.RetryConfig{
 	Enabled:         true,
 	InitialInterval: 200 * time.Millisecond,
-	MaxInterval:     2 * time.Second,
+	MaxInterval:     maxRetryInterval,
 	MaxElapsedTime:  maxOutage,
 }
 
-func exporterOptions() []otlptracegrpc.Option {
-	opts := []otlptracegrpc.Option{otlptracegrpc.WithRetry(retry)}
-	if unset("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT") {
-		opts = append(opts, otlptracegrpc.WithEndpointURL(defaultEndpoint))
-	}
-	if unset("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT") {
-		opts = append(opts, otlptracegrpc.WithTimeout(maxOutage))
-	}
-	return opts
+// reconnect keeps gRPC's own wait between attempts to connect, up to 2 min by
+// default, from outlasting the retries.
+var reconnect = grpc.WithConnectParams(grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: maxRetryInterval},
+	MinConnectTimeout: maxRetryInterval,
+})
+
+// noEndpoint tells whether the environment leaves the collector's address for
+// the signal (TRACES, METRICS, LOGS) to its default.
+func noEndpoint(signal string) bool {
+	return unset("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 }
 
-func batchOptions() []sdktrace.BatchSpanProcessorOption {
-	var opts []sdktrace.BatchSpanProcessorOption
-	if unset("OTEL_BSP_EXPORT_TIMEOUT") {
-		opts = append(opts, sdktrace.WithExportTimeout(maxOutage))
-	}
-	if unset("OTEL_BSP_MAX_QUEUE_SIZE") {
-		opts = append(opts, sdktrace.WithMaxQueueSize(maxQueue))
-	}
-	return opts
+// noTimeout tells whether the environment leaves the time for one export to its
+// default.
+func noTimeout(signal string) bool {
+	return unset("OTEL_EXPORTER_OTLP_"+signal+"_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 }
 
 // unset tells whether none of the environment variables has a value.
@@ -58,4 +60,8 @@ func unset(names ...string) bool {
 		}
 	}
 	return true
+}
+
+func exporterError(signal string, err error) error {
+	return fmt.Errorf("telemetry: set up the OTLP exporter of %s: %w; check the OTEL_EXPORTER_OTLP_* variables", signal, err)
 }

@@ -1,14 +1,24 @@
-// Package telemetry sends what a go-zero service observes to an OpenTelemetry
-// collector, over OTLP/gRPC, with one call:
+// Package telemetry sends what a go-zero service observes, its traces, metrics
+// and logs, to an OpenTelemetry collector, over OTLP/gRPC, with one call:
 //
+//	conf.MustLoad(*configFile, &c)
+//	logx.Must(c.SetUp())
 //	shutdown, err := telemetry.Setup(ctx, "login-api")
 //	…
 //	defer shutdown(ctx)
 //
+// Traces are go-zero's own (REST, zRPC, sqlx, redis) and those of whoever uses
+// the global TracerProvider. Metrics are go-zero's own, which otherwise need a
+// Prometheus port, those of the Go runtime, and those of whoever uses the global
+// MeterProvider, with exemplars. Logs are what is written through logx; they go
+// on to the console as well. The log lines of a request carry the ids of its
+// span as ids, not as text, and no line carries a mobile number.
+//
 // Everything is configured by the standard OTEL_* environment variables:
 // OTEL_EXPORTER_OTLP_ENDPOINT (http://localhost:4317), OTEL_SERVICE_NAME,
 // OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER, OTEL_PROPAGATORS
-// (tracecontext,baggage), OTEL_BSP_* and OTEL_SDK_DISABLED.
+// (tracecontext,baggage), OTEL_BSP_* and OTEL_BLRP_* (batches of spans and of log
+// records), OTEL_METRIC_EXPORT_INTERVAL (5000 ms) and OTEL_SDK_DISABLED.
 package telemetry
 
 import (
@@ -17,26 +27,29 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
-	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/prometheus"
 	gozerotrace "github.com/zeromicro/go-zero/core/trace"
+	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 // Shutdown sends what is still buffered and stops. Its context bounds the wait
-// for a collector that does not answer; spans that could not be sent by then
-// are lost and the error says so.
+// for a collector that does not answer; what could not be sent by then is lost
+// and the error says so.
 type Shutdown func(context.Context) error
 
-// Setup installs the global TracerProvider and propagator, so that go-zero's own
-// spans (REST, zRPC, sqlx) and those of otelamqp are exported together. Call it
-// before the go-zero server is made and call the returned Shutdown after the
+// Setup installs the global TracerProvider, MeterProvider, LoggerProvider and
+// propagator, turns go-zero's metrics on, and adds OTLP to logx. Call it after
+// ServiceConf.SetUp, or logx.SetUp, which applies the Log block of the
+// configuration: without it logx gets its defaults here, and keeps them. Call it
+// before the go-zero server is made, and call the returned Shutdown after the
 // server has stopped. The service name is a default for OTEL_SERVICE_NAME.
 //
-// A collector that is away is not an error: spans are buffered and the exporter
-// reconnects. Setup fails only when a variable holds a value that it cannot use.
+// A collector that is away is not an error: spans and log records are buffered,
+// metrics add up, and the exporters reconnect. Setup fails only when a variable
+// holds a value that it cannot use.
 func Setup(ctx context.Context, serviceName string) (Shutdown, error) {
 	if disabled() {
 		return func(context.Context) error { return nil }, nil
@@ -45,30 +58,54 @@ func Setup(ctx context.Context, serviceName string) (Shutdown, error) {
 	if err != nil {
 		return nil, err
 	}
-	exporter, err := otlptracegrpc.New(ctx, exporterOptions()...)
-	if err != nil {
-		return nil, fmt.Errorf("telemetry: set up the OTLP exporter: %w; check the OTEL_EXPORTER_OTLP_* variables", err)
-	}
 	propagator, err := newPropagator()
 	if err != nil {
-		return nil, errors.Join(err, exporter.Shutdown(ctx))
+		return nil, err
 	}
-	batches := sdktrace.NewBatchSpanProcessor(exporter, batchOptions()...)
-	tp := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSpanProcessor(withoutHealthChecks{batches}))
+	tp, err := newTracerProvider(ctx, res)
+	if err != nil {
+		return nil, err
+	}
+	mp, err := newMeterProvider(ctx, res)
+	if err != nil {
+		return nil, errors.Join(err, tp.Shutdown(ctx))
+	}
+	lp, err := newLoggerProvider(ctx, res)
+	if err != nil {
+		return nil, errors.Join(err, tp.Shutdown(ctx), mp.Shutdown(ctx))
+	}
 
 	// go-zero sets a TracerProvider of its own when a server is made, once in a
 	// process. Let it have had its turn, so that ours stays.
 	gozerotrace.StartAgent(gozerotrace.Config{Name: serviceName})
-	otel.SetTracerProvider(tp)
+	prometheus.Enable() // go-zero counts nothing otherwise; this opens no port
+	console := addLogWriter(lp)
+	otel.SetErrorHandler(newErrorHandler(console))
 	otel.SetTextMapPropagator(propagator)
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logx.Errorf("opentelemetry: %v", err) }))
+	otel.SetTracerProvider(tp)
+	otel.SetMeterProvider(mp)
+	otel.SetLoggerProvider(lp)
 
-	return func(ctx context.Context) error {
-		if err := tp.Shutdown(ctx); err != nil {
-			return fmt.Errorf("telemetry: spans may be lost: %w", err)
-		}
+	shutdown := func(ctx context.Context) error {
+		var spans, metrics, records error
+		var all sync.WaitGroup // at once: each may need all the time that there is
+		all.Go(func() { spans = lost("spans", tp.Shutdown(ctx)) })
+		all.Go(func() { metrics = lost("metrics", mp.Shutdown(ctx)) })
+		all.Go(func() { records = lost("log records", lp.Shutdown(ctx)) })
+		all.Wait()
+		return errors.Join(spans, metrics, records)
+	}
+	if err := runtime.Start(runtime.WithMeterProvider(mp)); err != nil {
+		return nil, errors.Join(fmt.Errorf("telemetry: measure the Go runtime: %w", err), shutdown(ctx))
+	}
+	return shutdown, nil
+}
+
+func lost(what string, err error) error {
+	if err == nil {
 		return nil
-	}, nil
+	}
+	return fmt.Errorf("telemetry: %s may be lost: %w", what, err)
 }
 
 func disabled() bool {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/core/service"
 	gozerotrace "github.com/zeromicro/go-zero/core/trace"
 	"go.opentelemetry.io/otel"
@@ -30,12 +31,18 @@ func TestSetupOutlivesGoZerosOwnAgent(t *testing.T) {
 	conf.Telemetry = gozerotrace.Config{Endpoint: "127.0.0.1:1", Sampler: 1, Batcher: "otlpgrpc"}
 	require.NoError(t, conf.SetUp())
 	assert.Same(t, ours, otel.GetTracerProvider())
+	writer := logx.Reset()
+	logx.SetWriter(writer)
+	assert.IsType(t, &logWriter{}, writer)
+	logx.Info("never sent")
 
 	_, span := otel.Tracer("test").Start(t.Context(), "never sent")
 	span.End()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	assert.ErrorContains(t, shutdown(ctx), "spans may be lost")
+	err = shutdown(ctx)
+	assert.ErrorContains(t, err, "spans may be lost")
+	assert.ErrorContains(t, err, "log records may be lost")
 }
 
 func TestSetupNamesThePropagatorItDoesNotKnow(t *testing.T) {

@@ -13,5 +13,5 @@ func target() (verify.Target, error) {
 	if err != nil {
 		return verify.Target{}, err
 	}
-	return verify.TargetOf(s.Endpoints()), nil
+	return verify.TargetOf(s), nil
 }

@@ -29,7 +29,7 @@ outlive the command: stop them with throughline down.`,
 				return err
 			}
 			console := stack.NewConsole(cmd.OutOrStdout())
-			target := verify.TargetOf(s.Endpoints())
+			target := verify.TargetOf(s)
 			err = s.Up(cmd.Context(), console, stack.UpOptions{
 				Traceable: func(ctx context.Context) {
 					console.Exclusively(func(out io.Writer) {
@@ -54,8 +54,13 @@ outlive the command: stop them with throughline down.`,
 func printAddresses(out io.Writer, e stack.Endpoints) {
 	fmt.Fprintf(out, "\n  log in     curl -d '{\"mobile\":\"13800000001\",\"password\":\"demo-password\"}' -H 'Content-Type: application/json' %s/v1/login\n", e.LoginAPI)
 	fmt.Fprintf(out, "  logins     %s/v1/logins\n", e.AuditMQ)
+	if e.Grafana != "" {
+		fmt.Fprintf(out, "  Grafana    %s\n", e.Grafana)
+	}
 	fmt.Fprintf(out, "  Jaeger     %s\n", e.Jaeger)
 	fmt.Fprintf(out, "  Tempo      %s\n", e.Tempo)
+	fmt.Fprintf(out, "  Loki       %s\n", e.Loki)
+	fmt.Fprintf(out, "  Prometheus %s\n", e.Prometheus)
 	if e.RabbitMQManagement != "" {
 		fmt.Fprintf(out, "  RabbitMQ   %s (guest, guest)\n", e.RabbitMQManagement)
 	}

@@ -44,7 +44,7 @@ func run(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	running, target = s, verify.TargetOf(s.Endpoints())
+	running, target = s, verify.TargetOf(s)
 	console := stack.NewConsole(os.Stderr)
 	if err := s.Up(ctx, console, stack.UpOptions{}); err != nil {
 		return 1, errors.Join(err, s.Down(ctx, console, stack.DownOptions{}))

@@ -21,6 +21,7 @@ type build struct {
 	dir      string // of the Go module
 	packages []string
 	makes    []string // one path for each package
+	flags    []string // of the Go tool, beside the usual ones
 	always   bool     // part of the source tree: the Go tool knows best whether it is up to date
 	usual    time.Duration
 }
@@ -117,7 +118,7 @@ func (s *Stack) runBuild(ctx context.Context, b *build, tick func()) (bool, erro
 	if len(b.makes) == 1 {
 		output += filepath.Base(b.makes[0])
 	}
-	argv := append([]string{"go", "build", "-trimpath", "-ldflags=-s -w", "-o", output}, b.packages...)
+	argv := slices.Concat([]string{"go", "build", "-trimpath", "-ldflags=-s -w", "-o", output}, b.flags, b.packages)
 	if err := s.runTool(ctx, "build-"+b.name, buildRecord, argv, b.dir, tick); err != nil {
 		return false, fmt.Errorf("build of %s: %w", b.name, err)
 	}

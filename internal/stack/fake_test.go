@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"throughline/internal/probe"
 )
 
 // The test binary plays the parts, and an Up that is killed: FAKE says which.
@@ -87,7 +89,7 @@ func fakeParts(ports string, kinds ...string) []*part {
 			env:     []string{"FAKE=" + kinds[i], "PORT=" + port},
 			ports:   []string{strings.ToUpper(kinds[i]) + "_PORT"},
 			address: "127.0.0.1:" + port,
-			ready:   httpProbe("http://127.0.0.1:" + port + "/"),
+			ready:   probe.HTTP("http://127.0.0.1:" + port + "/"),
 			grace:   5 * time.Second,
 		}
 		if i+1 < len(kinds) {

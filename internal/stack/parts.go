@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"throughline/internal/probe"
 )
 
 // part is one process of the stack, or the broker that the user gives.
@@ -31,7 +33,7 @@ type part struct {
 	env     []string // all that it gets beside what process.go lets through
 	files   []string // configuration: a change restarts the part
 	address string   // what a person dials or opens
-	ready   probe
+	ready   probe.Probe
 	grace   time.Duration // from SIGTERM to SIGKILL
 }
 
@@ -45,17 +47,22 @@ func (p *part) command() []string {
 // table returns the parts, and the builds in the order in which a person profits.
 func (s *Stack) table(env *environment) ([]*part, []*build) {
 	var (
-		services  = &build{name: "services", dir: s.root, always: true, usual: 45 * time.Second}
-		collector = s.room(env, "otel-collector", "otel-collector/otelcol", ".", "otelcol", "COLLECTOR", 4*time.Minute)
-		tempo     = s.room(env, "tempo", "tempo", "github.com/grafana/tempo/cmd/tempo", "tempo", "TEMPO", 3*time.Minute)
-		jaeger    = s.room(env, "jaeger", "jaeger", "github.com/jaegertracing/jaeger/cmd/jaeger", "jaeger", "JAEGER", 4*time.Minute)
+		services   = &build{name: "services", dir: s.root, always: true, usual: 45 * time.Second}
+		collector  = s.room(env, "otel-collector", "otel-collector/otelcol", ".", "otelcol", "COLLECTOR", 4*time.Minute)
+		tempo      = s.room(env, "tempo", "tempo", "github.com/grafana/tempo/cmd/tempo", "tempo", "TEMPO", 3*time.Minute)
+		jaeger     = s.room(env, "jaeger", "jaeger", "github.com/jaegertracing/jaeger/cmd/jaeger", "jaeger", "JAEGER", 4*time.Minute)
+		loki       = s.room(env, "loki", "loki", "github.com/grafana/loki/v3/cmd/loki", "loki", "LOKI", 4*time.Minute)
+		prometheus = s.room(env, "prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus", "prometheus", "PROMETHEUS", 2*time.Minute, prometheusTags)
+		promtool   = s.room(env, "promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool", "promtool", "PROMTOOL", 30*time.Second, prometheusTags)
 	)
 
 	// What every service gets; the second half is the user's to set.
 	telemetry := append([]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + s.at("COLLECTOR_OTLP_GRPC_PORT"),
 		"OTEL_BSP_SCHEDULE_DELAY=" + cmp.Or(env.getenv("OTEL_BSP_SCHEDULE_DELAY"), "200"), // ms; the default of 5 s makes a person wait
-	}, env.given("OTEL_PROPAGATORS", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_RESOURCE_ATTRIBUTES",
+		"OTEL_BLRP_SCHEDULE_DELAY=" + cmp.Or(env.getenv("OTEL_BLRP_SCHEDULE_DELAY"), "200"),
+		"OTEL_GO_X_OBSERVABILITY=true", // the SDK counts what it sends and what it loses
+	}, env.given("CPU_THRESHOLD", "OTEL_METRIC_EXPORT_INTERVAL", "OTEL_PROPAGATORS", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_RESOURCE_ATTRIBUTES",
 		"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")...)
 
 	service := func(name, variable string, p part) *part {
@@ -85,15 +92,24 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 		installer: filepath.Join(s.root, "rabbitmq", "install.sh"),
 		otherwise: "install RabbitMQ and set RABBITMQ_BIN to its rabbitmq-server, or set RABBITMQ_URL to a broker that runs",
 		address:   "amqp://" + s.at("RABBITMQ_PORT"),
-		ready:     amqpProbe(s.broker.url),
+		ready:     probe.AMQP(s.broker.url),
 		grace:     30 * time.Second,
 	}
 	if s.broker.external {
-		rabbitmq = &part{name: "rabbitmq", external: true, address: s.broker.redacted, ready: amqpProbe(s.broker.url)}
+		rabbitmq = &part{name: "rabbitmq", external: true, address: s.broker.redacted, ready: probe.AMQP(s.broker.url)}
 	} else {
 		rabbitmq.binary = s.rabbitmqServer(env)
 		rabbitmq.version = rabbitmqVersion(rabbitmq.binary)
 		rabbitmq.env = append(rabbitmq.env, "RABBITMQ_BIN="+rabbitmq.binary)
+	}
+
+	management := []string{"RABBITMQ_MANAGEMENT_ENDPOINT=" + s.Endpoints().RabbitMQManagement}
+	if s.broker.external {
+		management = env.given("RABBITMQ_MANAGEMENT_ENDPOINT", "RABBITMQ_MANAGEMENT_USER", "RABBITMQ_MANAGEMENT_PASSWORD")
+	}
+	rules, err := filepath.Glob(filepath.Join(s.root, "prometheus", "rules", "*.yml"))
+	if err != nil {
+		env.errorf("prometheus/rules: %w", err)
 	}
 
 	parts := []*part{
@@ -105,14 +121,14 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 				"RABBITMQ_URL=" + s.broker.url,
 			}, env.given("LOGIN_API_ACCESS_SECRET")...),
 			address: "http://" + s.at("LOGIN_API_PORT"),
-			ready:   httpProbe("http://" + s.at("LOGIN_API_PORT") + "/healthz"),
+			ready:   probe.HTTP("http://" + s.at("LOGIN_API_PORT") + "/healthz"),
 		}),
 		service("user-rpc", "USER_RPC_BIN", part{
 			needs:   []string{"otel-collector"},
 			ports:   []string{"USER_RPC_PORT"},
 			env:     []string{"USER_DB=" + filepath.Join(s.dataDir("user-rpc"), "users.db")},
 			address: s.at("USER_RPC_PORT"),
-			ready:   grpcProbe(s.at("USER_RPC_PORT")),
+			ready:   probe.GRPC(s.at("USER_RPC_PORT")),
 		}),
 		service("audit-mq", "AUDIT_MQ_BIN", part{
 			needs: []string{"rabbitmq", "otel-collector"},
@@ -122,26 +138,28 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 				"RABBITMQ_URL=" + s.broker.url,
 			},
 			address: "http://" + s.at("AUDIT_MQ_PORT"),
-			ready:   httpProbe("http://" + s.at("AUDIT_MQ_PORT") + "/healthz"),
+			ready:   probe.HTTP("http://" + s.at("AUDIT_MQ_PORT") + "/healthz"),
 		}),
 		rabbitmq,
 		{
 			name:    "otel-collector",
 			version: collector.version,
-			needs:   []string{"tempo", "jaeger"},
+			needs:   []string{"tempo", "jaeger", "loki", "prometheus"},
 			binary:  collector.binary,
 			made:    collector.build,
 			args:    []string{"--config", "otel-collector/config.yaml"},
 			ports: []string{"COLLECTOR_OTLP_GRPC_PORT", "COLLECTOR_OTLP_HTTP_PORT", "COLLECTOR_ZIPKIN_PORT",
 				"COLLECTOR_HEALTH_PORT", "COLLECTOR_METRICS_PORT"},
-			env: []string{
+			env: append([]string{
 				"JAEGER_OTLP_ENDPOINT=" + s.at("JAEGER_OTLP_HTTP_PORT"),
 				"TEMPO_OTLP_ENDPOINT=" + s.at("TEMPO_OTLP_HTTP_PORT"),
+				"LOKI_OTLP_ENDPOINT=" + s.at("LOKI_PORT"),
+				"PROMETHEUS_OTLP_ENDPOINT=" + s.at("PROMETHEUS_PORT"),
 				"COLLECTOR_QUEUE_DIR=" + s.dataDir("otel-collector"),
-			},
+			}, management...),
 			files:   []string{"otel-collector/config.yaml"},
 			address: s.at("COLLECTOR_OTLP_GRPC_PORT") + " (OTLP)",
-			ready:   httpProbe("http://" + s.at("COLLECTOR_HEALTH_PORT") + "/"),
+			ready:   probe.HTTP("http://" + s.at("COLLECTOR_HEALTH_PORT") + "/"),
 			grace:   20 * time.Second,
 		},
 		{
@@ -157,7 +175,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			},
 			files:   []string{"tempo/config.yaml"},
 			address: "http://" + s.at("TEMPO_PORT"),
-			ready:   httpProbe("http://" + s.at("TEMPO_PORT") + "/ready"),
+			ready:   probe.HTTP("http://" + s.at("TEMPO_PORT") + "/ready"),
 			// After a query it waits for ever for its query queue; what it was given is on disk by then.
 			grace: 2 * time.Second,
 		},
@@ -175,22 +193,60 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			},
 			files:   []string{"jaeger/config.yaml"},
 			address: "http://" + s.at("JAEGER_QUERY_PORT"),
-			ready:   httpProbe("http://" + s.at("JAEGER_HEALTH_PORT") + "/status"),
+			ready:   probe.HTTP("http://" + s.at("JAEGER_HEALTH_PORT") + "/status"),
 			grace:   20 * time.Second,
 		},
+		{
+			name:    "loki",
+			version: loki.version,
+			binary:  loki.binary,
+			made:    loki.build,
+			args:    []string{"-config.file=loki/config.yaml", "-config.expand-env=true"},
+			ports:   []string{"LOKI_PORT", "LOKI_GRPC_PORT"},
+			env:     []string{"LOKI_DATA_DIR=" + s.dataDir("loki"), "GOMEMLIMIT=160MiB"},
+			files:   []string{"loki/config.yaml"},
+			address: "http://" + s.at("LOKI_PORT"),
+			ready:   probe.HTTP("http://" + s.at("LOKI_PORT") + "/ready"),
+			grace:   10 * time.Second,
+		},
+		{
+			name:    "prometheus",
+			version: prometheus.version,
+			binary:  prometheus.binary,
+			made:    prometheus.build,
+			args: []string{
+				"--config.file=prometheus/prometheus.yml",
+				"--storage.tsdb.path=" + s.dataDir("prometheus"),
+				"--web.listen-address=" + s.listen("PROMETHEUS_PORT"),
+				"--web.enable-otlp-receiver",
+				"--enable-feature=exemplar-storage,created-timestamp-zero-ingestion,otlp-deltatocumulative",
+			},
+			ports:   []string{"PROMETHEUS_PORT"},
+			env:     []string{"GOMEMLIMIT=160MiB"},
+			files:   append([]string{"prometheus/prometheus.yml"}, rules...),
+			address: "http://" + s.at("PROMETHEUS_PORT"),
+			ready:   probe.HTTP("http://" + s.at("PROMETHEUS_PORT") + "/-/ready"),
+			grace:   20 * time.Second,
+		},
+	}
+	if grafana := s.grafana(env); grafana != nil {
+		parts = append([]*part{grafana}, parts...)
 	}
 	for _, p := range parts {
 		p.env = append(append(p.env, "BIND_HOST="+s.bindHost), s.portEnv(p.ports...)...)
 	}
 
 	var builds []*build
-	for _, b := range []*build{services, collector.build, tempo.build, jaeger.build} {
+	for _, b := range []*build{services, collector.build, tempo.build, jaeger.build, loki.build, prometheus.build, promtool.build} {
 		if b != nil && len(b.makes) > 0 {
 			builds = append(builds, b)
 		}
 	}
 	return parts, builds
 }
+
+// prometheusTags leave out the service discoveries: nothing is scraped here.
+const prometheusTags = "-tags=netgo,remove_all_sd"
 
 // traceable are the parts that together can show a trace.
 var traceable = []string{"login-api", "user-rpc", "audit-mq", "rabbitmq", "otel-collector", "tempo"}
@@ -202,7 +258,7 @@ type binary struct {
 }
 
 // room describes the binary that the Go module in dir, a pinned upstream program, builds.
-func (s *Stack) room(env *environment, name, dir, pkg, binaryName, variable string, usual time.Duration) binary {
+func (s *Stack) room(env *environment, name, dir, pkg, binaryName, variable string, usual time.Duration, flags ...string) binary {
 	if given := env.binary(variable + "_BIN"); given != "" {
 		return binary{binary: given, version: "given"}
 	}
@@ -216,6 +272,7 @@ func (s *Stack) room(env *environment, name, dir, pkg, binaryName, variable stri
 		dir:      filepath.Join(s.root, dir),
 		packages: []string{pkg},
 		makes:    []string{path},
+		flags:    flags,
 		usual:    usual,
 	}}
 }

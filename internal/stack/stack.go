@@ -54,6 +54,9 @@ type Endpoints struct {
 	CollectorMetrics   string // URL, in Prometheus format
 	Jaeger             string // URL of the query API
 	Tempo              string // URL
+	Loki               string // URL
+	Prometheus         string // URL
+	Grafana            string // URL; empty when none is installed
 }
 
 // New reads the configuration from the environment variables that getenv serves
@@ -99,6 +102,9 @@ func New(root string, getenv func(string) string) (*Stack, error) {
 	return s, nil
 }
 
+// Root is the source tree, where the configuration of the parts lies.
+func (s *Stack) Root() string { return s.root }
+
 // RunDir is where the logs, pid files and data of the parts lie.
 func (s *Stack) RunDir() string { return s.runDir }
 
@@ -115,11 +121,21 @@ func (s *Stack) Endpoints() Endpoints {
 		CollectorMetrics: "http://" + s.at("COLLECTOR_METRICS_PORT") + "/metrics",
 		Jaeger:           "http://" + s.at("JAEGER_QUERY_PORT"),
 		Tempo:            "http://" + s.at("TEMPO_PORT"),
+		Loki:             "http://" + s.at("LOKI_PORT"),
+		Prometheus:       "http://" + s.at("PROMETHEUS_PORT"),
 	}
 	if !s.broker.external {
 		e.RabbitMQManagement = "http://" + s.at("RABBITMQ_MANAGEMENT_PORT")
 	}
+	if _, err := s.part("grafana"); err == nil {
+		e.Grafana = "http://" + s.at("GRAFANA_PORT")
+	}
 	return e
+}
+
+// listen returns the address, host:port, at which a part listens.
+func (s *Stack) listen(variable string) string {
+	return net.JoinHostPort(s.bindHost, strconv.Itoa(s.ports[variable]))
 }
 
 // at returns the address, host:port, at which a client on this machine finds

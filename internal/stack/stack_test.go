@@ -37,6 +37,7 @@ func TestTheTableIsWhole(t *testing.T) {
 			}
 		}
 	}
+	ports = append(ports, "GRAFANA_PORT") // a part only where one is installed
 	slices.Sort(ports)
 	if want := slices.Sorted(maps.Keys(defaultPorts)); !slices.Equal(ports, want) {
 		t.Errorf("the parts listen on %v, the ports are %v", ports, want)
@@ -105,7 +106,7 @@ func TestAGivenBinaryIsNotBuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := map[string]string{}
-	for _, variable := range []string{"LOGIN_API_BIN", "USER_RPC_BIN", "AUDIT_MQ_BIN", "COLLECTOR_BIN", "TEMPO_BIN"} {
+	for _, variable := range []string{"LOGIN_API_BIN", "USER_RPC_BIN", "AUDIT_MQ_BIN", "COLLECTOR_BIN", "TEMPO_BIN", "LOKI_BIN", "PROMETHEUS_BIN", "PROMTOOL_BIN"} {
 		given[variable] = self
 	}
 	s, err := newStack(t, given)
@@ -171,6 +172,8 @@ func TestVersionsAreThoseOfTheRooms(t *testing.T) {
 		{"otel-collector/otelcol/go.mod", "go.opentelemetry.io/collector/otelcol v" + versions["COLLECTOR_VERSION"]},
 		{"jaeger/go.mod", "github.com/jaegertracing/jaeger " + versions["JAEGER_MODULE"]},
 		{"tempo/go.mod", "github.com/grafana/tempo " + versions["TEMPO_MODULE"]},
+		{"loki/go.mod", "github.com/grafana/loki/v3 v" + versions["LOKI_VERSION"]},
+		{"prometheus/go.mod", "github.com/prometheus/prometheus " + versions["PROMETHEUS_MODULE"]},
 	} {
 		content, err := os.ReadFile(filepath.Join(s.root, pin.file))
 		if err != nil {

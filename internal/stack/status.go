@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/shirou/gopsutil/v4/process"
+
+	"throughline/internal/probe"
 )
 
 // State is what a part is doing.
@@ -35,7 +37,7 @@ type PartStatus struct {
 
 // Status asks every part how it is.
 func (s *Stack) Status(ctx context.Context) []PartStatus {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, probe.Timeout)
 	defer cancel()
 	statuses := make([]PartStatus, len(s.parts))
 	var wait sync.WaitGroup

@@ -27,7 +27,7 @@ const (
 )
 
 // envelopeTree is the trace of a message that verify publishes itself.
-var envelopeTree = expected{"throughline-verify", "send user.events:user.logged_in", backend.Producer, []expected{consumed}}
+var envelopeTree = expected{ownService, "send user.events:user.logged_in", backend.Producer, []expected{consumed}}
 
 // checkCarriers looks at both ways in which a context crosses the broker: in
 // the message's headers, which every login takes, and in an envelope in its

@@ -1,17 +1,25 @@
 package verify
 
-import "throughline/internal/stack"
+import (
+	"path/filepath"
+
+	"throughline/internal/stack"
+)
 
 // TargetOf addresses the stack that runs natively.
-func TargetOf(e stack.Endpoints) Target {
+func TargetOf(s *stack.Stack) Target {
+	e := s.Endpoints()
 	return Target{
-		LoginURL:    e.LoginAPI,
-		AuditURL:    e.AuditMQ,
-		JaegerURL:   e.Jaeger,
-		TempoURL:    e.Tempo,
-		RabbitMQURL: e.RabbitMQ,
-		OTLPGRPC:    e.OTLPGRPC,
-		OTLPHTTP:    e.OTLPHTTP,
-		ZipkinURL:   e.Zipkin,
+		Grafana:       filepath.Join(s.Root(), "grafana"),
+		LoginURL:      e.LoginAPI,
+		AuditURL:      e.AuditMQ,
+		JaegerURL:     e.Jaeger,
+		TempoURL:      e.Tempo,
+		LokiURL:       e.Loki,
+		PrometheusURL: e.Prometheus,
+		RabbitMQURL:   e.RabbitMQ,
+		OTLPGRPC:      e.OTLPGRPC,
+		OTLPHTTP:      e.OTLPHTTP,
+		ZipkinURL:     e.Zipkin,
 	}
 }

@@ -13,19 +13,23 @@ import (
 	"github.com/fatih/color"
 
 	"throughline/internal/backend"
+	"throughline/internal/dashboards"
 	"throughline/internal/terminal"
 )
 
 // Target holds the addresses of the stack to check.
 type Target struct {
-	LoginURL    string // login-api, for example http://127.0.0.1:8080
-	AuditURL    string // audit-mq
-	JaegerURL   string // Jaeger's query API
-	TempoURL    string // Tempo's HTTP API
-	RabbitMQURL string // amqp://user:password@host:port/
-	OTLPGRPC    string // the collector's OTLP/gRPC receiver, host:port
-	OTLPHTTP    string // the collector's OTLP/HTTP receiver, http://host:port
-	ZipkinURL   string // the collector's Zipkin receiver, http://host:port/api/v2/spans
+	LoginURL      string // login-api, for example http://127.0.0.1:8080
+	AuditURL      string // audit-mq
+	JaegerURL     string // Jaeger's query API
+	TempoURL      string // Tempo's HTTP API
+	RabbitMQURL   string // amqp://user:password@host:port/
+	LokiURL       string // Loki's HTTP API
+	PrometheusURL string // Prometheus' HTTP API
+	OTLPGRPC      string // the collector's OTLP/gRPC receiver, host:port
+	OTLPHTTP      string // the collector's OTLP/HTTP receiver, http://host:port
+	Grafana       string // directory of the dashboards and the data sources
+	ZipkinURL     string // the collector's Zipkin receiver, http://host:port/api/v2/spans
 }
 
 func (t Target) stores() []backend.TraceStore {
@@ -37,7 +41,7 @@ type Options struct {
 	// Logins is how many logins to trace; zero means 50.
 	Logins int
 	// TraceTimeout bounds the wait for each trace to be complete in both
-	// stores; zero means 30 s.
+	// stores, and for its logs; metrics get twice that. Zero means 30 s.
 	TraceTimeout time.Duration
 	// ProbeCommand starts the go-zero probe (see RunProbe); the probe's flags
 	// are appended. Empty means this executable with the argument gozero-probe.
@@ -66,10 +70,12 @@ type Result struct {
 
 // run is what the checks of one run share.
 type run struct {
-	target  Target
-	options Options
-	stores  []backend.TraceStore
-	logins  []tracedLogin
+	target   Target
+	options  Options
+	stores   []backend.TraceStore
+	loki     *backend.Loki
+	backends dashboards.Backends
+	logins   []tracedLogin
 	// probes are the traces that other checks made.
 	probes []backend.Trace
 }
@@ -87,7 +93,13 @@ func Run(ctx context.Context, target Target, options Options) Result {
 	if options.Progress == nil {
 		options.Progress = io.Discard
 	}
-	r := &run{target: target, options: options, stores: target.stores()}
+	r := &run{target: target, options: options, stores: target.stores(), loki: backend.NewLoki(target.LokiURL)}
+	r.backends = dashboards.Backends{
+		Prometheus: backend.NewPrometheus(target.PrometheusURL),
+		Loki:       r.loki,
+		Tempo:      backend.NewTempo(target.TempoURL),
+		Jaeger:     backend.NewJaeger(target.JaegerURL),
+	}
 	type check struct {
 		name    string
 		timeout time.Duration
@@ -106,6 +118,13 @@ func Run(ctx context.Context, target Target, options Options) Result {
 			return r.checkGoZeroExporter(ctx, batcher)
 		}})
 	}
+	checks = append(checks,
+		check{"logs of each login", options.TraceTimeout, r.withBackends(r.checkLoginLogs)},
+		check{"log records", options.TraceTimeout, r.withBackends(r.checkLogRecords)},
+		check{"links", 2 * options.TraceTimeout, r.withBackends(r.checkLinks)},
+		check{"panels", 2 * options.TraceTimeout, r.withBackends(r.checkPanels)},
+		check{"alerts", options.TraceTimeout, r.withBackends(r.checkAlerts)},
+	)
 	// Last, because it looks at the traces of all the others.
 	checks = append(checks, check{"no mobile number", time.Minute, r.checkNoMobileNumber})
 
@@ -125,6 +144,19 @@ func Run(ctx context.Context, target Target, options Options) Result {
 		printCheck(options.Progress, outcome, time.Since(started))
 	}
 	return result
+}
+
+// withBackends fails a check at once when it has nobody to ask.
+func (r *run) withBackends(do func(context.Context) Check) func(context.Context) Check {
+	return func(ctx context.Context) Check {
+		if _, err := r.loki.Lines(ctx, `{service_name="login-api"}`, backend.Last(time.Minute), 1); err != nil {
+			return failed("%v", err)
+		}
+		if _, err := r.backends.Prometheus.Rules(ctx); err != nil {
+			return failed("%v", err)
+		}
+		return do(ctx)
+	}
 }
 
 func printCheck(w io.Writer, c Check, took time.Duration) {

@@ -29,7 +29,7 @@ func checks(t *testing.T, target Target, options Options) map[string]Check {
 	for _, c := range Run(t.Context(), target, options).Checks {
 		byName[c.Name] = c
 	}
-	require.Len(t, byName, 10)
+	require.Len(t, byName, 15)
 	return byName
 }
 
@@ -49,8 +49,12 @@ func TestAGoodStack(t *testing.T) {
 	require.False(t, got["both carriers"].OK)
 	require.Contains(t, got["both carriers"].Detail, "header: 5 of 5 logins; envelope: RabbitMQ at amqp://guest:xxxxx@127.0.0.1:1/")
 	require.Contains(t, got["go-zero exporter zipkin"].Detail, "/nonexistent/probe")
+	for _, name := range []string{"logs of each login", "log records", "links", "panels", "alerts"} {
+		require.False(t, got[name].OK)
+		require.Contains(t, got[name].Detail, "does not answer")
+	}
 
-	require.Equal(t, 10, strings.Count(progress.String(), "\n"))
+	require.Equal(t, 15, strings.Count(progress.String(), "\n"))
 	require.Regexp(t, `(?m)^✓ parity +Jaeger and Tempo hold .* \(\d+\.\d s\)$`, progress.String())
 	require.Regexp(t, `(?m)^✗ both carriers +header`, progress.String())
 }

@@ -10,16 +10,11 @@ import (
 	"throughline/services/audit-mq/internal/handler"
 	"throughline/services/audit-mq/internal/svc"
 	"throughline/services/internal/boot"
-	"throughline/services/internal/conf"
 )
 
 func main() { boot.Main("audit-mq", serve) }
 
-func serve(configFile string) error {
-	var c config.Config
-	if err := conf.Load(configFile, &c); err != nil {
-		return err
-	}
+func serve(c config.Config) error {
 	svcCtx, err := svc.NewServiceContext(c)
 	if err != nil {
 		return err
@@ -32,7 +27,9 @@ func serve(configFile string) error {
 
 	group := service.NewServiceGroup()
 	defer group.Stop()
-	group.Add(server)
+	// All that Stop of a server does is to close the log, and the consumer still
+	// writes to it when it stops.
+	group.Add(service.WithStarter(server))
 	group.Add(consumer.New(c, svcCtx.LoginModel))
 	group.Start()
 	return nil

@@ -7,7 +7,6 @@ import (
 	"github.com/zeromicro/go-zero/rest"
 
 	"throughline/services/internal/boot"
-	"throughline/services/internal/conf"
 	"throughline/services/login-api/internal/config"
 	"throughline/services/login-api/internal/handler"
 	"throughline/services/login-api/internal/middleware"
@@ -16,11 +15,7 @@ import (
 
 func main() { boot.Main("login-api", serve) }
 
-func serve(configFile string) error {
-	var c config.Config
-	if err := conf.Load(configFile, &c); err != nil {
-		return err
-	}
+func serve(c config.Config) error {
 	svcCtx, err := svc.NewServiceContext(c)
 	if err != nil {
 		return err

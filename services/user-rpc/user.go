@@ -6,7 +6,6 @@ import (
 	"google.golang.org/grpc"
 
 	"throughline/services/internal/boot"
-	"throughline/services/internal/conf"
 	"throughline/services/user-rpc/internal/config"
 	"throughline/services/user-rpc/internal/server"
 	"throughline/services/user-rpc/internal/svc"
@@ -15,11 +14,7 @@ import (
 
 func main() { boot.Main("user-rpc", serve) }
 
-func serve(configFile string) error {
-	var c config.Config
-	if err := conf.Load(configFile, &c); err != nil {
-		return err
-	}
+func serve(c config.Config) error {
 	svcCtx, err := svc.NewServiceContext(c)
 	if err != nil {
 		return err

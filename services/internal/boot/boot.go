@@ -1,4 +1,5 @@
-// Package boot is the frame of every service's main: flags, telemetry, exit status.
+// Package boot is the frame of every service's main: flags, configuration,
+// telemetry, exit status.
 package boot
 
 import (
@@ -8,25 +9,38 @@ import (
 	"net"
 	"time"
 
+	"throughline/services/internal/conf"
 	"throughline/telemetry"
 )
 
 // flushTimeout bounds how long a stopping service waits for the collector.
 const flushTimeout = 5 * time.Second
 
-// Main reads the flag -f, sets telemetry up, runs serve until it returns, which
-// go-zero's servers do on SIGTERM, and sends the spans that are left.
-func Main(service string, serve func(configFile string) error) {
+// Config is a go-zero configuration, that is, a struct that embeds
+// service.ServiceConf, as rest.RestConf and zrpc.RpcServerConf do.
+type Config interface{ SetUp() error }
+
+// Main reads the configuration that the flag -f names, sets telemetry up, runs
+// serve until it returns, which go-zero's servers do on SIGTERM, and sends what
+// telemetry has left.
+func Main[C Config](service string, serve func(C) error) {
 	log.SetPrefix(service + ": ")
 	log.SetFlags(0)
 	configFile := flag.String("f", "services/"+service+"/etc/"+service+".yaml", "the configuration file")
 	flag.Parse()
 
+	var c C
+	if err := conf.Load(*configFile, &c); err != nil {
+		log.Fatal(err)
+	}
+	if err := c.SetUp(); err != nil { // go-zero's logging, which telemetry extends
+		log.Fatal(err)
+	}
 	shutdown, err := telemetry.Setup(context.Background(), service)
 	if err != nil {
 		log.Fatal(err)
 	}
-	err = serveOrFail(serve, *configFile)
+	err = serveOrFail(func() error { return serve(c) })
 
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
@@ -40,7 +54,7 @@ func Main(service string, serve func(configFile string) error) {
 
 // serveOrFail turns the panic with which go-zero reports that it cannot listen
 // into an error. Any other panic goes on.
-func serveOrFail(serve func(string) error, configFile string) (err error) {
+func serveOrFail(serve func() error) (err error) {
 	defer func() {
 		switch e := recover().(type) {
 		case nil:
@@ -50,5 +64,5 @@ func serveOrFail(serve func(string) error, configFile string) (err error) {
 			panic(e)
 		}
 	}()
-	return serve(configFile)
+	return serve()
 }

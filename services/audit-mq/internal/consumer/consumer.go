@@ -27,17 +27,18 @@ const attemptKey = attribute.Key("throughline.message.attempt")
 // Consumer is a go-zero service: it consumes between Start and Stop, and
 // reconnects by itself.
 type Consumer struct {
-	config  config.Config
-	logins  *model.LoginModel
-	ctx     context.Context
-	stop    context.CancelFunc
-	stopped chan struct{}
+	config   config.Config
+	logins   *model.LoginModel
+	outcomes outcomes
+	ctx      context.Context
+	stop     context.CancelFunc
+	stopped  chan struct{}
 }
 
 // New makes a Consumer that stores into logins.
 func New(c config.Config, logins *model.LoginModel) *Consumer {
 	ctx, stop := context.WithCancel(context.Background())
-	return &Consumer{config: c, logins: logins, ctx: ctx, stop: stop, stopped: make(chan struct{})}
+	return &Consumer{config: c, logins: logins, outcomes: newOutcomes(), ctx: ctx, stop: stop, stopped: make(chan struct{})}
 }
 
 // Start consumes, and returns after Stop.
@@ -83,31 +84,49 @@ func (c *Consumer) consume(ctx context.Context, ch *otelamqp.Channel) error {
 func (c *Consumer) handle(ctx context.Context, ch *otelamqp.Channel, d *amqp.Delivery) {
 	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
 	defer cancel()
-	attempt := attempts(d) + 1
 	_ = ch.Process(ctx, d, func(ctx context.Context) error {
-		trace.SpanFromContext(ctx).SetAttributes(attemptKey.Int(attempt))
-		failure := c.store(ctx, d, attempt)
-		if failure != nil {
-			next := nextStop(failure, attempt)
-			logx.WithContext(ctx).Errorf("message %q, attempt %d, goes to %s: %v", d.MessageId, attempt, next, failure)
-			if err := moveTo(ctx, ch, d, next, attempt, failure); err != nil {
-				logx.WithContext(ctx).Errorf("message %q goes back to its queue: move it to %s: %v", d.MessageId, next, err)
-				return settled(ctx, d.Nack(false, true), failure)
-			}
-		}
-		return settled(ctx, d.Ack(false), failure)
+		result, failure := c.settle(ctx, ch, d)
+		c.outcomes.add(ctx, result)
+		return failure
 	})
 }
 
-// settled returns the failure of a message whose acknowledgement went through.
-// One that did not is no loss: the broker delivers the message again, and it is
-// stored once.
-func settled(ctx context.Context, err, failure error) error {
-	if err != nil {
-		logx.WithContext(ctx).Errorf("acknowledge: %v", err)
-		return fmt.Errorf("acknowledge: %w", err)
+func (c *Consumer) settle(ctx context.Context, ch *otelamqp.Channel, d *amqp.Delivery) (outcome, error) {
+	attempt := attempts(d) + 1
+	trace.SpanFromContext(ctx).SetAttributes(attemptKey.Int(attempt))
+	failure := c.store(ctx, d, attempt)
+	if failure == nil {
+		logx.WithContext(ctx).Infof("message %q is stored", d.MessageId)
+		return acknowledge(ctx, d, stored, nil)
 	}
-	return failure
+	next := nextStop(failure, attempt)
+	logx.WithContext(ctx).Errorf("message %q, attempt %d, goes to %s: %v", d.MessageId, attempt, next, failure)
+	if err := moveTo(ctx, ch, d, next, attempt, failure); err != nil {
+		logx.WithContext(ctx).Errorf("message %q goes back to its queue: move it to %s: %v", d.MessageId, next, err)
+		if err := d.Nack(false, true); err != nil {
+			failure = unsettled(ctx, err)
+		}
+		return requeued, failure
+	}
+	if next == events.DeadQueue {
+		return acknowledge(ctx, d, deadLettered, failure)
+	}
+	return acknowledge(ctx, d, retried, failure)
+}
+
+// acknowledge returns the outcome and failure of a message once the broker lets
+// go of it. One whose acknowledgement does not go through is no loss: the broker
+// delivers it again, and it is stored once.
+func acknowledge(ctx context.Context, d *amqp.Delivery, result outcome, failure error) (outcome, error) {
+	if err := d.Ack(false); err != nil {
+		return requeued, unsettled(ctx, err)
+	}
+	return result, failure
+}
+
+func unsettled(ctx context.Context, err error) error {
+	logx.WithContext(ctx).Errorf("acknowledge: %v", err)
+	return fmt.Errorf("acknowledge: %w", err)
 }
 
 func (c *Consumer) store(ctx context.Context, d *amqp.Delivery, attempt int) error {

@@ -20,6 +20,7 @@ const maxBody = 4096
 
 // LoginHandler serves POST /v1/login.
 func LoginHandler(svcCtx *svc.ServiceContext) http.HandlerFunc {
+	attempts := newAttempts()
 	return func(w http.ResponseWriter, r *http.Request) {
 		var req types.LoginReq
 		err := decode(w, r, &req)
@@ -28,9 +29,12 @@ func LoginHandler(svcCtx *svc.ServiceContext) http.HandlerFunc {
 			resp, err = logic.NewLoginLogic(r.Context(), svcCtx).Login(&req)
 		}
 		if err != nil {
-			fail(w, r, err)
+			answer := known(err)
+			attempts.add(r.Context(), answer.Code)
+			fail(w, r, *answer)
 			return
 		}
+		attempts.add(r.Context(), success)
 		httpx.OkJsonCtx(r.Context(), w, resp)
 	}
 }
@@ -57,12 +61,15 @@ func decode(w http.ResponseWriter, r *http.Request, req *types.LoginReq) error {
 	}
 }
 
-func fail(w http.ResponseWriter, r *http.Request, err error) {
+func known(err error) *types.Error {
 	var known *types.Error
 	if !errors.As(err, &known) {
-		known = types.Internal()
+		return types.Internal()
 	}
-	answer := *known
+	return known
+}
+
+func fail(w http.ResponseWriter, r *http.Request, answer types.Error) {
 	answer.TraceID = trace.TraceIDFromContext(r.Context())
 	httpx.WriteJsonCtx(r.Context(), w, answer.Status, answer)
 }

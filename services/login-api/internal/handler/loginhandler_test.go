@@ -10,6 +10,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -72,4 +75,29 @@ func TestLoginSaysThatTheUserServiceIsAway(t *testing.T) {
 		assert.Equal(t, http.StatusServiceUnavailable, got)
 		assert.Equal(t, "unavailable", answer.Code)
 	}
+}
+
+func TestEveryLoginIsCountedByItsResult(t *testing.T) {
+	before := otel.GetMeterProvider()
+	t.Cleanup(func() { otel.SetMeterProvider(before) })
+	reader := sdkmetric.NewManualReader()
+	otel.SetMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
+
+	handler := LoginHandler(&svc.ServiceContext{UserRpc: userRpc{status.Error(codes.Unavailable, "x")}})
+	for _, body := range []string{"", "{}", `{"mobile": "13800000001", "password": "demo"}`, strings.Repeat(" ", maxBody+1)} {
+		handler(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/v1/login", strings.NewReader(body)))
+	}
+
+	var measured metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &measured))
+	require.Len(t, measured.ScopeMetrics, 1)
+	require.Len(t, measured.ScopeMetrics[0].Metrics, 1)
+	attempts := measured.ScopeMetrics[0].Metrics[0]
+	assert.Equal(t, "login.attempts", attempts.Name)
+	counts := map[string]int64{}
+	for _, point := range attempts.Data.(metricdata.Sum[int64]).DataPoints {
+		result, _ := point.Attributes.Value("result")
+		counts[result.AsString()] = point.Value
+	}
+	assert.Equal(t, map[string]int64{"success": 0, "invalid_argument": 2, "too_large": 1, "unauthenticated": 0, "unavailable": 1, "internal": 0}, counts)
 }

@@ -2,6 +2,18 @@ package types
 
 import "net/http"
 
+// The codes of an Error.
+const (
+	codeInvalidArgument = "invalid_argument"
+	codeTooLarge        = "too_large"
+	codeUnauthenticated = "unauthenticated"
+	codeUnavailable     = "unavailable"
+	codeInternal        = "internal"
+)
+
+// ErrorCodes lists every code that an Error may have.
+var ErrorCodes = []string{codeInvalidArgument, codeTooLarge, codeUnauthenticated, codeUnavailable, codeInternal}
+
 // Error is what a failed call answers with.
 type Error struct {
 	Status  int    `json:"-"`
@@ -16,31 +28,31 @@ func (e *Error) Error() string { return e.Message }
 
 // InvalidField is 400: the field is missing or malformed.
 func InvalidField(field, message string) *Error {
-	return &Error{Status: http.StatusBadRequest, Code: "invalid_argument", Field: field, Message: field + " " + message}
+	return &Error{Status: http.StatusBadRequest, Code: codeInvalidArgument, Field: field, Message: field + " " + message}
 }
 
 // InvalidBody is 400: the body as a whole is not what it should be.
 func InvalidBody(message string) *Error {
-	return &Error{Status: http.StatusBadRequest, Code: "invalid_argument", Message: message}
+	return &Error{Status: http.StatusBadRequest, Code: codeInvalidArgument, Message: message}
 }
 
 // TooLarge is 413.
 func TooLarge(message string) *Error {
-	return &Error{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Message: message}
+	return &Error{Status: http.StatusRequestEntityTooLarge, Code: codeTooLarge, Message: message}
 }
 
 // BadCredentials is 401. It is the same for an unknown mobile number and for a
 // wrong password, so that nobody can probe for numbers.
 func BadCredentials() *Error {
-	return &Error{Status: http.StatusUnauthorized, Code: "unauthenticated", Message: "mobile or password is wrong"}
+	return &Error{Status: http.StatusUnauthorized, Code: codeUnauthenticated, Message: "mobile or password is wrong"}
 }
 
 // Unavailable is 503: try again later.
 func Unavailable(message string) *Error {
-	return &Error{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: message}
+	return &Error{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: message}
 }
 
 // Internal is 500.
 func Internal() *Error {
-	return &Error{Status: http.StatusInternalServerError, Code: "internal", Message: "the login failed on our side; the trace id leads to the reason"}
+	return &Error{Status: http.StatusInternalServerError, Code: codeInternal, Message: "the login failed on our side; the trace id leads to the reason"}
 }

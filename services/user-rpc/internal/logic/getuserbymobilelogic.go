@@ -43,5 +43,6 @@ func (l *GetUserByMobileLogic) GetUserByMobile(in *user.GetUserByMobileReq) (*us
 		l.Errorf("user %s: %v", number, err)
 		return nil, status.Error(codes.Internal, "the user database does not answer")
 	}
+	l.Infof("user %d found", u.ID)
 	return &user.GetUserByMobileResp{Id: u.ID, Name: u.Name, PasswordHash: u.PasswordHash}, nil
 }

@@ -1,4 +1,5 @@
-package stack
+// Package probe tells whether a part is ready to work.
+package probe
 
 import (
 	"context"
@@ -14,24 +15,25 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// probe tells whether a part is ready; the error says why not.
-type probe func(ctx context.Context) error
+// Probe asks once and returns nil when the part is ready, else why it is not.
+type Probe func(ctx context.Context) error
 
-// probeTimeout bounds one question to a part that accepts but does not answer.
-const probeTimeout = 2 * time.Second
+// Timeout bounds one question to a part that accepts but does not answer.
+const Timeout = 2 * time.Second
 
-var probeClient = &http.Client{
-	Timeout:   probeTimeout,
+var client = &http.Client{
+	Timeout:   Timeout,
 	Transport: &http.Transport{DisableKeepAlives: true},
 }
 
-func httpProbe(url string) probe {
+// HTTP gets the URL and expects 200.
+func HTTP(url string) Probe {
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}
-		response, err := probeClient.Do(request)
+		response, err := client.Do(request)
 		if err != nil {
 			return err
 		}
@@ -44,10 +46,10 @@ func httpProbe(url string) probe {
 	}
 }
 
-// grpcProbe asks the standard gRPC health service.
-func grpcProbe(address string) probe {
+// GRPC asks the standard gRPC health service at the address, host:port.
+func GRPC(address string) Probe {
 	return func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+		ctx, cancel := context.WithTimeout(ctx, Timeout)
 		defer cancel()
 		conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 		if err != nil {
@@ -65,17 +67,17 @@ func grpcProbe(address string) probe {
 	}
 }
 
-// amqpProbe opens a connection, which proves listener, credentials and virtual host.
-func amqpProbe(url string) probe {
+// AMQP opens a connection, which proves listener, credentials and virtual host.
+func AMQP(url string) Probe {
 	return func(ctx context.Context) error {
 		conn, err := amqp.DialConfig(url, amqp.Config{
 			Dial: func(network, address string) (net.Conn, error) {
-				dialer := net.Dialer{Timeout: probeTimeout}
+				dialer := net.Dialer{Timeout: Timeout}
 				conn, err := dialer.DialContext(ctx, network, address)
 				if err != nil {
 					return nil, err
 				}
-				return conn, conn.SetDeadline(time.Now().Add(probeTimeout))
+				return conn, conn.SetDeadline(time.Now().Add(Timeout))
 			},
 		})
 		if err != nil {

@@ -1,0 +1,415 @@
+// Package compose checks docker-compose.yml against the native run, without Docker.
+package compose
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/joho/godotenv"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"throughline/internal/stack"
+)
+
+const (
+	root = "../.."
+	// helper is the one service that is not a part: it runs once.
+	helper = "prepare"
+	// memoryBudget is what a laptop can spare, in bytes.
+	memoryBudget = 3 << 30
+)
+
+// ownBuild are the parts whose image is built from the source tree.
+var ownBuild = []string{"login-api", "user-rpc", "audit-mq"}
+
+// load reads the file as `docker compose` does in the root of the source tree:
+// with .env, and with the shell's variables over it.
+func load(t *testing.T, shell map[string]string) *types.Project {
+	t.Helper()
+	dir, err := filepath.Abs(root)
+	require.NoError(t, err)
+	var env []string
+	for name, value := range shell {
+		env = append(env, name+"="+value)
+	}
+	options, err := cli.NewProjectOptions(nil,
+		cli.WithWorkingDirectory(dir),
+		cli.WithEnv(env),
+		cli.WithDefaultConfigPath,
+		cli.WithEnvFiles(),
+		cli.WithDotEnv,
+	)
+	require.NoError(t, err)
+	project, err := options.LoadProject(t.Context())
+	require.NoError(t, err)
+	return project
+}
+
+func source(t *testing.T) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, "docker-compose.yml"))
+	require.NoError(t, err)
+	return string(content)
+}
+
+func versions(t *testing.T) map[string]string {
+	t.Helper()
+	versions, err := godotenv.Read(filepath.Join(root, "versions.env"))
+	require.NoError(t, err)
+	return versions
+}
+
+func nativeRun(t *testing.T, shell map[string]string) *stack.Stack {
+	t.Helper()
+	s, err := stack.New(root, func(name string) string { return shell[name] })
+	require.NoError(t, err)
+	return s
+}
+
+func TestTheBareCommandFindsTheVersions(t *testing.T) {
+	target, err := os.Readlink(filepath.Join(root, ".env"))
+	require.NoError(t, err, "Compose reads .env, unasked")
+	assert.Equal(t, "versions.env", target)
+}
+
+func TestSameParts(t *testing.T) {
+	native := []string{"grafana"} // natively only where one is installed
+	for _, part := range nativeRun(t, nil).Status(context.Background()) {
+		if part.Name != "grafana" && part.Name != "console" { // which shows the dashboards without Grafana
+			native = append(native, part.Name)
+		}
+	}
+	var composed []string
+	for name := range load(t, nil).Services {
+		if name != helper {
+			composed = append(composed, name)
+		}
+	}
+	assert.ElementsMatch(t, native, composed)
+}
+
+func TestVersionsAreThoseOfVersionsEnv(t *testing.T) {
+	pinned := regexp.MustCompile(`:v?\$\{[A-Z_]+_VERSION:\?\}$`)
+	for _, line := range strings.Split(source(t), "\n") {
+		if image, isImage := strings.CutPrefix(strings.TrimSpace(line), "image: "); isImage {
+			assert.Regexp(t, pinned, image)
+		}
+	}
+	project, versions := load(t, nil), versions(t)
+	for name, variable := range map[string]string{
+		"otel-collector": "COLLECTOR_VERSION",
+		"jaeger":         "JAEGER_VERSION",
+		"tempo":          "TEMPO_IMAGE_VERSION", // the native build is of an older one
+		"loki":           "LOKI_VERSION",
+		"prometheus":     "PROMETHEUS_VERSION",
+		"grafana":        "GRAFANA_VERSION",
+		"rabbitmq":       "RABBITMQ_IMAGE_VERSION", // the native one is Debian's
+	} {
+		_, tag, _ := strings.Cut(project.Services[name].Image, ":")
+		assert.Equal(t, versions[variable], strings.TrimPrefix(tag, "v"), name)
+		assert.NotEmpty(t, tag, name)
+	}
+	for _, name := range append(ownBuild, helper) {
+		assert.Equal(t, versions["GO_VERSION"], *project.Services[name].Build.Args["GO_VERSION"], name)
+	}
+}
+
+// published returns the ports that Docker opens on this machine.
+func published(t *testing.T, project *types.Project) []string {
+	t.Helper()
+	var ports []string
+	for name, service := range project.Services {
+		for _, port := range service.Ports {
+			assert.Equal(t, "127.0.0.1", port.HostIP, "%s: port %d", name, port.Target)
+			assert.NotContains(t, ports, port.Published, "%s: port %d: taken by another part", name, port.Target)
+			ports = append(ports, port.Published)
+		}
+	}
+	return ports
+}
+
+// nativePorts returns the ports at which a person or verify finds the parts.
+func nativePorts(t *testing.T, shell map[string]string) []string {
+	t.Helper()
+	var ports []string
+	endpoints := reflect.ValueOf(nativeRun(t, shell).Endpoints())
+	for i := range endpoints.NumField() {
+		address := endpoints.Field(i).String()
+		if address == "" { // a Grafana that is not installed
+			continue
+		}
+		if !strings.Contains(address, "://") {
+			address = "tcp://" + address
+		}
+		parsed, err := url.Parse(address)
+		require.NoError(t, err)
+		ports = append(ports, parsed.Port())
+	}
+	return ports
+}
+
+var portVariable = regexp.MustCompile(`\$\{([A-Z_]+_PORT):-(\d+)\}`)
+
+func TestPortsAreThoseOfTheNativeRunAndMoveByTheSameVariables(t *testing.T) {
+	moved := map[string]string{}
+	for i, match := range portVariable.FindAllStringSubmatch(source(t), -1) {
+		moved[match[1]] = strconv.Itoa(40000 + i)
+	}
+	for _, shell := range []map[string]string{nil, moved} {
+		grafana := map[bool]string{true: "3000", false: moved["GRAFANA_PORT"]}[shell == nil]
+		native := nativePorts(t, shell)
+		if !slices.Contains(native, grafana) {
+			native = append(native, grafana)
+		}
+		assert.ElementsMatch(t, native, published(t, load(t, shell)))
+	}
+}
+
+// passedOn are the variables of a person's shell that are no port and no version.
+var passedOn = []string{
+	"CPU_THRESHOLD", "LOGIN_API_ACCESS_SECRET", "GOPROXY",
+	"OTEL_PROPAGATORS", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_RESOURCE_ATTRIBUTES",
+	"OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+}
+
+func TestEveryVariableIsKnownAndHasAValue(t *testing.T) {
+	versions := versions(t)
+	for _, match := range regexp.MustCompile(`\$\{([A-Z_]+)(:-[^}]+)?`).FindAllStringSubmatch(source(t), -1) {
+		name, fallback := match[1], match[2]
+		switch {
+		case strings.HasSuffix(name, "_PORT"):
+			assert.NotEmpty(t, fallback, name)
+		case strings.HasSuffix(name, "_VERSION"):
+			assert.NotEmpty(t, versions[name], "%s is not in versions.env", name)
+		default:
+			assert.Contains(t, passedOn, name)
+			assert.NotEmpty(t, fallback, name)
+		}
+	}
+	for name, service := range load(t, nil).Services {
+		for variable, value := range service.Environment {
+			if value == nil {
+				assert.Contains(t, passedOn, variable, name)
+			}
+		}
+	}
+}
+
+// mountedFiles returns the files of the source tree that the service sees, by
+// their path in it.
+func mountedFiles(t *testing.T, name string, service types.ServiceConfig) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for _, volume := range service.Volumes {
+		if volume.Type != types.VolumeTypeBind {
+			continue
+		}
+		assert.True(t, volume.ReadOnly, "%s: %s is mounted for writing", name, volume.Source)
+		err := filepath.WalkDir(volume.Source, func(path string, entry os.DirEntry, err error) error {
+			if err == nil && entry.Type().IsRegular() {
+				files[volume.Target+strings.TrimPrefix(path, volume.Source)] = path
+			}
+			return err
+		})
+		assert.NoError(t, err, "%s: what it mounts must be there: Docker would make an empty directory instead", name)
+	}
+	return files
+}
+
+// readByTheProgram are the variables that no configuration mentions.
+var readByTheProgram = map[string]*regexp.Regexp{
+	"":         regexp.MustCompile(`^(GOMEMLIMIT|OTEL_.+)$`),
+	"rabbitmq": regexp.MustCompile(`^RABBITMQ_(LOGS|SERVER_ADDITIONAL_ERL_ARGS)$`),
+	"grafana":  regexp.MustCompile(`^GF_.+$`),
+}
+
+var (
+	// reference is how a configuration takes a variable: ${env:NAME:-default} in the
+	// collector and Jaeger, ${NAME:-default} elsewhere, $NAME in Grafana's provisioning.
+	reference = regexp.MustCompile(`\$\{?(?:env:)?([A-Z][A-Z0-9_]+)(:-[^}]*)?`)
+	// notReferences are comments and dollar signs that are meant.
+	notReferences = regexp.MustCompile(`(?m)(^|\s)#.*$|\$\$`)
+)
+
+func TestEnvironmentFitsTheConfigurations(t *testing.T) {
+	for name, service := range load(t, nil).Services {
+		read := map[string]bool{}
+		for _, path := range mountedFiles(t, name, service) {
+			if strings.HasSuffix(path, ".json") { // dashboards have variables of their own
+				continue
+			}
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			for _, match := range reference.FindAllStringSubmatch(notReferences.ReplaceAllString(string(content), ""), -1) {
+				variable, fallback := match[1], match[2]
+				read[variable] = true
+				if variable == "BIND_HOST" {
+					fallback = "" // which nobody outside the container would reach
+				}
+				if _, given := service.Environment[variable]; !given && fallback == "" {
+					t.Errorf("%s: %s needs %s, which it is not given", name, path, variable)
+				}
+			}
+		}
+		for variable := range service.Environment {
+			byProgram := readByTheProgram[""].MatchString(variable) ||
+				readByTheProgram[name] != nil && readByTheProgram[name].MatchString(variable)
+			assert.True(t, read[variable] || byProgram, "%s: nothing reads %s", name, variable)
+		}
+	}
+}
+
+func TestAddressesNameAPartAndAPortOfIt(t *testing.T) {
+	project := load(t, nil)
+	listens := map[string]bool{} // "part:port"
+	for name, service := range project.Services {
+		for _, port := range service.Ports {
+			listens[fmt.Sprintf("%s:%d", name, port.Target)] = true
+		}
+		for _, path := range mountedFiles(t, name, service) {
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			for _, match := range regexp.MustCompile(`BIND_HOST.*_PORT:-(\d+)`).FindAllStringSubmatch(string(content), -1) {
+				listens[name+":"+match[1]] = true
+			}
+		}
+	}
+	address := regexp.MustCompile(`\b([a-z][a-z-]+):(\d{4,5})\b`)
+	for name, service := range project.Services {
+		for variable, value := range service.Environment {
+			if value == nil {
+				continue
+			}
+			for _, match := range address.FindAllStringSubmatch(*value, -1) {
+				assert.True(t, listens[match[0]], "%s: %s=%s", name, variable, *value)
+				assert.Contains(t, service.DependsOn, match[1], "%s uses %s", name, match[1])
+			}
+		}
+		if service.HealthCheck == nil {
+			continue
+		}
+		asked, err := url.Parse(service.HealthCheck.Test[len(service.HealthCheck.Test)-1])
+		require.NoError(t, err)
+		assert.Equal(t, "127.0.0.1", asked.Hostname(), name)
+		assert.True(t, listens[name+":"+asked.Port()], "%s: its health check asks %s", name, asked)
+	}
+}
+
+func TestCommandsNameFilesThatAreMounted(t *testing.T) {
+	path := regexp.MustCompile(`/etc/\S+`)
+	for name, service := range load(t, nil).Services {
+		files := mountedFiles(t, name, service)
+		for _, word := range service.Command {
+			if file := path.FindString(word); file != "" {
+				assert.Contains(t, files, file, name)
+			}
+		}
+	}
+}
+
+func TestHealthChecksAndOrder(t *testing.T) {
+	project := load(t, nil)
+	probe := types.ServiceVolumeConfig{Type: types.VolumeTypeVolume, Source: "probe", Target: "/probe"}
+	for name, service := range project.Services {
+		if name == helper {
+			continue
+		}
+		require.NotNil(t, service.HealthCheck, name)
+		assert.Equal(t, []string{"CMD", "/probe/healthcheck"}, []string(service.HealthCheck.Test[:2]), name)
+		assert.True(t, slices.ContainsFunc(service.Volumes, func(v types.ServiceVolumeConfig) bool {
+			return v.Type == probe.Type && v.Source == probe.Source && v.Target == probe.Target && v.ReadOnly
+		}), "%s has no probe", name)
+		for other, dependency := range service.DependsOn {
+			condition := types.ServiceConditionHealthy
+			if other == helper {
+				condition = types.ServiceConditionCompletedSuccessfully
+			}
+			assert.Equal(t, condition, dependency.Condition, "%s needs %s", name, other)
+		}
+		assert.Contains(t, service.DependsOn, helper, name)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	var sum types.UnitBytes
+	for name, service := range load(t, nil).Services {
+		assert.NotZero(t, service.MemLimit, name)
+		sum += service.MemLimit
+		if soft := service.Environment["GOMEMLIMIT"]; soft != nil {
+			mebibytes, err := strconv.Atoi(strings.TrimSuffix(*soft, "MiB"))
+			require.NoError(t, err, name)
+			assert.Less(t, types.UnitBytes(mebibytes<<20), service.MemLimit*9/10, "%s: GOMEMLIMIT leaves too little for what Go does not count", name)
+		}
+	}
+	assert.LessOrEqual(t, sum, types.UnitBytes(memoryBudget))
+}
+
+func TestContainersMayDoLittle(t *testing.T) {
+	for name, service := range load(t, nil).Services {
+		user, _, _ := strings.Cut(service.User, ":")
+		id, err := strconv.Atoi(user)
+		assert.NoError(t, err, "%s: a number, for the image may not know the name", name)
+		assert.NotZero(t, id, "%s runs as root", name)
+		assert.True(t, service.ReadOnly, name)
+		assert.Equal(t, []string{"ALL"}, service.CapDrop, name)
+		assert.Empty(t, service.CapAdd, name)
+		assert.False(t, service.Privileged, name)
+		assert.Contains(t, service.SecurityOpt, "no-new-privileges:true", name)
+	}
+}
+
+// dataOfImages are the directories that no configuration of ours names.
+var dataOfImages = map[string]string{
+	"rabbitmq":   "/var/lib/rabbitmq",
+	"grafana":    "/var/lib/grafana",
+	"prometheus": "/prometheus",
+}
+
+func TestDataLiesInNamedVolumes(t *testing.T) {
+	directory := regexp.MustCompile(`_DIR:-(/[^}]+)\}`)
+	project := load(t, nil)
+	var used []string
+	for name, service := range project.Services {
+		var targets, data []string
+		for _, volume := range service.Volumes {
+			assert.NotEmpty(t, volume.Source, "%s: %s would be lost with the container", name, volume.Target)
+			if volume.Type == types.VolumeTypeVolume {
+				used = append(used, volume.Source)
+				targets = append(targets, volume.Target)
+			}
+		}
+		for _, path := range mountedFiles(t, name, service) {
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			for _, match := range directory.FindAllStringSubmatch(string(content), -1) {
+				data = append(data, match[1])
+			}
+		}
+		for variable, value := range service.Environment {
+			if strings.HasSuffix(variable, "_DB") {
+				data = append(data, filepath.Dir(*value))
+			}
+		}
+		if dir, known := dataOfImages[name]; known {
+			data = append(data, dir)
+		}
+		for _, dir := range data {
+			assert.Contains(t, targets, dir, name)
+		}
+	}
+	slices.Sort(used)
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(project.Volumes)), slices.Compact(used))
+}

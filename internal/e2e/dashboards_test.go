@@ -1,0 +1,81 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"throughline/internal/backend"
+	"throughline/internal/dashboards"
+)
+
+// Some panels are empty while all is well. Provoke what they are for.
+func TestPanelsOfTroubleShowTheTrouble(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	publish(t, channel(t), amqp.Publishing{MessageId: uuid.NewString(), Body: []byte("not json")})
+	require.NoError(t, running.Kill("user-rpc"))
+	defer restart(t, "user-rpc")
+	backends := dashboards.Backends{
+		Prometheus: backend.NewPrometheus(target.PrometheusURL),
+		Loki:       backend.NewLoki(target.LokiURL),
+		Tempo:      backend.NewTempo(target.TempoURL),
+		Jaeger:     backend.NewJaeger(target.JaegerURL),
+	}
+	all, err := dashboards.Load(filepath.Join(target.Grafana, "dashboards"))
+	require.NoError(t, err)
+	provoked := 0
+	for _, d := range all {
+		queries, err := d.Queries(map[string]string{"slower_than": "1ms", "trace_id": strings.Repeat("1", 32)})
+		require.NoError(t, err)
+		for _, q := range queries {
+			if !q.EmptyIsHealthy || q.Panel == "Not queued" { // that takes a queue of 2 GiB to be full
+				continue
+			}
+			provoked++
+			assert.Eventually(t, func() bool {
+				_ = login(t).Body.Close() // keeps failing, until go-zero's breaker turns it away
+				rows, err := backends.Run(t.Context(), q)
+				return assert.NoError(t, err) && rows > 0
+			}, time.Minute, 100*time.Millisecond, "%s: %s", q, q.Expr)
+		}
+	}
+	assert.Positive(t, provoked)
+}
+
+func TestNoLogLineIsLostWhileLokiIsAway(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	require.NoError(t, running.Kill("loki"))
+	logins := logIn(t, 20)
+	require.NoError(t, running.Start(t.Context(), "loki"))
+	loki := backend.NewLoki(target.LokiURL)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, l := range logins {
+		query := fmt.Sprintf(`{service_name=~".+"} | trace_id=%q`, l.TraceID)
+		require.Eventually(t, func() bool {
+			lines, err := loki.Lines(ctx, query, backend.Last(5*time.Minute), 100)
+			return err == nil && len(lines) == 5
+		}, time.Minute, 100*time.Millisecond, "the five lines of trace %s", l.TraceID)
+	}
+}
+
+func TestMetricsWaitWhilePrometheusIsAway(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	require.NoError(t, running.Kill("prometheus"))
+	const metric = "login_attempts_total"
+	logins := logIn(t, 20)
+	require.NoError(t, running.Start(t.Context(), "prometheus"))
+	prometheus := backend.NewPrometheus(target.PrometheusURL)
+	require.Eventually(t, func() bool {
+		series, err := prometheus.Query(t.Context(), metric+`{result="success"}`, time.Now())
+		return err == nil && len(series) > 0 && series[0].Points[0].Value >= float64(len(logins))
+	}, time.Minute, 250*time.Millisecond)
+}

@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"throughline/internal/backend"
+)
+
+// telemetryDoc is docs/telemetry.md: the rows of each section's table, each row
+// its cells.
+func telemetryDoc(t *testing.T) map[string][][]string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/telemetry.md")
+	require.NoError(t, err)
+	rows := map[string][][]string{}
+	section := ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if title, ok := strings.CutPrefix(line, "## "); ok {
+			section = title
+		}
+		if strings.HasPrefix(line, "|") && !strings.HasPrefix(line, "|---") {
+			rows[section] = append(rows[section], strings.Split(strings.Trim(strings.ReplaceAll(line, `\|`, ""), "|"), "|"))
+		}
+	}
+	return rows
+}
+
+var quoted = regexp.MustCompile("`([^`]+)`")
+
+func names(cell string) []string {
+	var all []string
+	for _, match := range quoted.FindAllStringSubmatch(cell, -1) {
+		all = append(all, match[1])
+	}
+	return all
+}
+
+func TestEverySpanIsDocumented(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	documented := map[string][]string{} // attributes by "service name KIND"
+	var before []string
+	for _, row := range telemetryDoc(t)["Spans of a login"][1:] {
+		span, attributes := names(row[0]), names(row[2])
+		attributes = slices.DeleteFunc(attributes, func(a string) bool { return a == "message" })
+		if strings.Contains(row[2], "the same, and") {
+			attributes = append(attributes, before...)
+		}
+		before = attributes
+		key := strings.Fields(row[0])[0] + " " + span[0] + " " + strings.TrimSpace(row[1])
+		documented[key] = slices.Sorted(slices.Values(attributes))
+	}
+
+	login := logIn(t, 1)[0]
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	trace, err := backend.WaitForSpans(ctx, tempo(), login.TraceID, wholeTrace)
+	require.NoError(t, err)
+	emitted := map[string][]string{}
+	for _, span := range trace.Spans {
+		emitted[fmt.Sprintf("%s %s %s", span.Service, span.Name, span.Kind)] = slices.Sorted(maps.Keys(span.Attributes))
+	}
+	for key := range documented {
+		if len(documented[key]) == 0 {
+			documented[key] = emitted[key][:0]
+		}
+	}
+	assert.Equal(t, documented, emitted)
+}
+
+func TestEveryMetricIsDocumented(t *testing.T) {
+	must, may := map[string]bool{}, map[string]bool{}
+	doc := telemetryDoc(t)
+	for _, row := range doc["Metrics of the services"][1:] {
+		collect(must, may, row[0], row[1])
+	}
+	for _, row := range doc["Metrics that the collector makes"][1:] {
+		collect(must, may, row[0], row[1])
+	}
+
+	requireLoginsWorkWithin(t, 30*time.Second)
+	prometheus := backend.NewPrometheus(target.PrometheusURL)
+	var missing, undocumented []string
+	require.Eventually(t, func() bool {
+		values, err := prometheus.LabelValues(t.Context(), "__name__", `{__name__=~".+"}`, backend.Last(time.Hour))
+		require.NoError(t, err)
+		emitted := map[string]bool{}
+		undocumented = nil
+		for _, name := range values {
+			for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+				if base := strings.TrimSuffix(name, suffix); must[base] || may[base] {
+					name = base
+				}
+			}
+			emitted[name] = true
+			notOurs := strings.HasPrefix(name, "ALERTS") || strings.Contains(name, ":") || name == "target_info"
+			if !must[name] && !may[name] && !notOurs {
+				undocumented = append(undocumented, name)
+			}
+		}
+		missing = slices.Collect(maps.Keys(must))
+		missing = slices.DeleteFunc(missing, func(name string) bool { return emitted[name] })
+		return len(missing) == 0
+	}, time.Minute, time.Second, "all metrics are there")
+	assert.Empty(t, missing, "documented in docs/telemetry.md and not emitted")
+	assert.Empty(t, undocumented, "emitted and not documented in docs/telemetry.md")
+}
+
+// collect adds the names to must, or to may where the row says that the metric
+// exists only at times.
+func collect(must, may map[string]bool, what, cell string) {
+	into := must
+	if strings.Contains(what, "with the first") || strings.Contains(what, "GOMEMLIMIT") {
+		into = may
+	}
+	for _, name := range names(cell) {
+		into[name] = true
+	}
+}
+
+func TestEveryLogFieldIsDocumented(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	documented := map[string]bool{}
+	for _, row := range telemetryDoc(t)["Log lines"][1:] {
+		for _, name := range names(row[0]) {
+			documented[name] = true
+		}
+	}
+	login := logIn(t, 1)[0]
+	loki := backend.NewLoki(target.LokiURL)
+	var lines []backend.LogLine
+	require.Eventually(t, func() bool {
+		var err error
+		lines, err = loki.Lines(t.Context(), fmt.Sprintf(`{service_name=~".+"} | trace_id=%q`, login.TraceID), backend.Last(time.Minute), 100)
+		require.NoError(t, err)
+		return len(lines) >= 5
+	}, 30*time.Second, 200*time.Millisecond, "the five lines of a login")
+	for _, line := range lines {
+		for field := range line.Labels {
+			assert.True(t, documented[field], "%s of the line %q is not documented in docs/telemetry.md", field, line.Text)
+		}
+	}
+}

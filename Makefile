@@ -24,8 +24,8 @@ status: command ## Show what runs, where, and how much memory it takes
 load: command ## Drive logins (RATE=20 a second, DURATION=10s)
 	@$(throughline) load $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
 
-verify: command ## Check what the running stack promises
-	@$(throughline) verify
+verify: command ## Check what the running stack promises (TARGET=native or compose)
+	@$(throughline) verify $(if $(TARGET),--target $(TARGET))
 
 trace: command ## Print a trace as a tree (ID=<trace id>, FROM=jaeger or tempo)
 	@$(throughline) trace $(ID) $(if $(FROM),--from $(FROM))

@@ -13,6 +13,7 @@ import (
 func newVerifyCmd() *cobra.Command {
 	var options verify.Options
 	var asJSON bool
+	var where string
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check what the stack promises, on the running stack",
@@ -30,7 +31,7 @@ The exit status is 1 when a check fails.`,
 			if asJSON {
 				options.Progress = cmd.ErrOrStderr()
 			}
-			stack, err := target()
+			stack, err := targetOf(where)
 			if err != nil {
 				return err
 			}
@@ -50,6 +51,7 @@ The exit status is 1 when a check fails.`,
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&where, "target", "native", "how the stack runs: native or compose")
 	flags.IntVar(&options.Logins, "logins", 50, "how many logins to trace")
 	flags.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return cmd

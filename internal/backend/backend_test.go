@@ -223,7 +223,7 @@ func TestListings(t *testing.T) {
 	require.Equal(t, []string{"audit-mq", "user-rpc"}, services)
 
 	ids, err := NewTempo(serve(t, http.StatusOK, []byte(`{"traces":[{"traceID":"af7651916cd43dd8448eb211c80319c"}]}`))).
-		Search(t.Context(), `{ name = "local" }`, 5)
+		SearchIn(t.Context(), `{ name = "local" }`, Last(time.Hour), 5)
 	require.NoError(t, err)
 	require.Equal(t, []string{traceID}, ids)
 }

@@ -77,10 +77,15 @@ func decodeTraceByID(message []byte) (traces ptrace.Traces, partial bool, err er
 	return traces, partial, nil
 }
 
-// Search returns the ids of at most limit recent traces that match the TraceQL
-// query, newest first, for example { resource.service.name = "audit-mq" }.
-func (t *Tempo) Search(ctx context.Context, traceQL string, limit int) ([]string, error) {
-	query := url.Values{"q": {traceQL}, "limit": {strconv.Itoa(limit)}}
+// SearchIn returns the ids of at most limit traces of the window that match the
+// TraceQL query, for example { resource.service.name = "audit-mq" }.
+func (t *Tempo) SearchIn(ctx context.Context, traceQL string, w Window, limit int) ([]string, error) {
+	query := url.Values{
+		"q":     {traceQL},
+		"start": {strconv.FormatInt(w.Start.Unix(), 10)},
+		"end":   {strconv.FormatInt(w.End.Unix(), 10)},
+		"limit": {strconv.Itoa(limit)},
+	}
 	body, err := t.get(ctx, "/api/search?"+query.Encode(), "application/json")
 	if err != nil {
 		return nil, fmt.Errorf("search %s: %w", traceQL, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"throughline/internal/backend"
 )
@@ -158,12 +159,13 @@ func (r *run) checkTree(ctx context.Context) Check {
 // the context was lost on the way.
 func (r *run) strays(ctx context.Context, traces []backend.Trace) []string {
 	tempo := backend.NewTempo(r.target.TempoURL)
+	recent := backend.Window{Start: time.Now().Add(-time.Hour), End: time.Now().Add(time.Minute)}
 	for _, producer := range fullest(traces).Spans {
 		messageID, ok := producer.Attributes["messaging.message.id"].(string)
 		if producer.Kind != backend.Producer || !ok {
 			continue
 		}
-		ids, err := tempo.Search(ctx, fmt.Sprintf("{ kind = consumer && span.messaging.message.id = %q }", messageID), 1)
+		ids, err := tempo.SearchIn(ctx, fmt.Sprintf("{ kind = consumer && span.messaging.message.id = %q }", messageID), recent, 1)
 		if err != nil || len(ids) == 0 || ids[0] == producer.TraceID {
 			continue
 		}

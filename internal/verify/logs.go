@@ -72,13 +72,16 @@ func (r *run) checkLoginLogs(ctx context.Context) Check {
 		return failed("%v", err)
 	}
 	for _, line := range lines {
+		if text := fmt.Sprint(line.Text, line.Labels); hasMobile(text) {
+			return failed("a line of %s in trace %s holds a mobile number", line.Labels["service_name"], line.Labels["trace_id"])
+		}
 		if !spans[line.Labels["trace_id"]][line.Labels["span_id"]] {
 			return failed("line %q of %s bears span id %q, which is no span of trace %s",
 				line.Text, line.Labels["service_name"], line.Labels["span_id"], line.Labels["trace_id"])
 		}
 	}
 	return Check{OK: true, Value: float64(len(lines)), Unit: "lines",
-		Detail: fmt.Sprintf("%d lines of %d logins in Loki, from all %d services, each with the id of a span that exists", len(lines), len(ids), len(loggingServices))}
+		Detail: fmt.Sprintf("%d lines of %d logins in Loki, from all %d services, each with the id of a span that exists and without a mobile number", len(lines), len(ids), len(loggingServices))}
 }
 
 // sentRecords is how many log records checkLogRecords sends.

@@ -115,10 +115,17 @@ func TestBrokerRestartedUnderLoad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireLoginsWorkWithin(t, 30*time.Second)
+			user := demo.AuditFilter{UserID: demo.Users[0].ID}
+			before, err := demo.ReadAudit(t.Context(), target.AuditURL, user)
+			require.NoError(t, err)
 			restarted := make(chan error, 1)
 			go func() {
-				time.Sleep(3 * time.Second) // into the load: this is a schedule, not a wait
-				err := stop()
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				_, err := demo.WaitForAudit(ctx, target.AuditURL, user, func(a demo.Audit) bool { return a.Total >= before.Total+5 })
+				if err == nil {
+					err = stop()
+				}
 				if err == nil {
 					err = running.Start(t.Context(), "rabbitmq")
 				}

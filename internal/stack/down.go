@@ -20,14 +20,11 @@ type DownOptions struct {
 // returns when all of it is gone. It goes by the pid files, and so does not
 // depend on how, or whether, the Up that started a part ended.
 func (s *Stack) Down(ctx context.Context, reporter Reporter, options DownOptions) error {
-	unlock, err := s.lockRun()
+	unlock, err := s.begin(ctx, reporter)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := s.sweep(ctx, reporter); err != nil {
-		return err
-	}
 	names, err := s.recordNames()
 	if err != nil {
 		return err
@@ -100,6 +97,19 @@ func (s *Stack) stopAll(ctx context.Context, names []string, reporter Reporter) 
 	}
 	wait.Wait()
 	return errors.Join(errs...)
+}
+
+// begin takes the run directory and clears away what killed processes have left.
+func (s *Stack) begin(ctx context.Context, reporter Reporter) (unlock func(), err error) {
+	unlock, err = s.lockRun()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.sweep(ctx, reporter); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 // sweep removes what processes that were killed have left: a build that goes on

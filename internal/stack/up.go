@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -56,14 +53,11 @@ func (f *Failure) Error() string {
 // that names the part. If ctx ends, it stops only what it started and is not yet
 // healthy, and the next Up goes on from there.
 func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) error {
-	unlock, err := s.lockRun()
+	unlock, err := s.begin(ctx, reporter)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := s.sweep(ctx, reporter); err != nil {
-		return err
-	}
 	toInstall, err := s.notInstalled()
 	if err := errors.Join(err, s.checkPorts(ctx)); err != nil {
 		return err
@@ -120,14 +114,11 @@ func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) er
 
 // Build makes what Up would have to make, and starts nothing.
 func (s *Stack) Build(ctx context.Context, reporter Reporter) error {
-	unlock, err := s.lockRun()
+	unlock, err := s.begin(ctx, reporter)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := s.sweep(ctx, reporter); err != nil {
-		return err
-	}
 	toInstall, err := s.notInstalled()
 	if err != nil {
 		return err
@@ -209,202 +200,4 @@ func (u *up) undo(ctx context.Context) error {
 		names = append(names, p.name)
 	}
 	return u.stopAll(context.WithoutCancel(ctx), names, u.reporter)
-}
-
-// Start starts a part that is built and waits until it is healthy; a part that
-// runs as it should is kept. The extra environment variables, "NAME=value", are
-// for this run of it: the next Up restarts the part without them.
-func (s *Stack) Start(ctx context.Context, name string, extraEnv ...string) error {
-	p, err := s.part(name)
-	if err != nil {
-		return err
-	}
-	if p.external {
-		return fmt.Errorf("%s is external (RABBITMQ_URL): it is not started from here", name)
-	}
-	if err := executable(p.binary); err != nil {
-		return fmt.Errorf("%s: %s: %w; run `throughline up` first", name, p.binary, err)
-	}
-	changed := *p
-	changed.env = append(slices.Clip(p.env), extraEnv...)
-	_, err = s.ensure(ctx, &changed, discard{})
-	return err
-}
-
-// ensure makes a part run and waits until it is healthy. It tells whether it
-// started a process that is still there: one that fails is stopped.
-func (s *Stack) ensure(ctx context.Context, p *part, reporter Reporter) (started bool, err error) {
-	begin := time.Now()
-	report := func(state State) {
-		reporter.Part(PartEvent{Part: p.name, State: state, Address: p.address, Version: p.version, Elapsed: time.Since(begin)})
-	}
-	if p.external {
-		if err := s.awaitReady(ctx, p, identity{}); err != nil {
-			return false, err
-		}
-		report(External)
-		return false, nil
-	}
-	fingerprint, err := s.fingerprint(p)
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", p.name, err)
-	}
-	running := s.readRecord(p.name)
-	keep := running.alive() && running.Fingerprint == fingerprint
-	if !keep {
-		if err := s.stop(ctx, p.name, p.grace); err != nil {
-			return false, err
-		}
-		report(Starting)
-		if running, err = s.start(p, fingerprint); err != nil {
-			return false, fmt.Errorf("%s: %w", p.name, err)
-		}
-	}
-	if err := s.awaitReady(ctx, p, running.identity); err != nil {
-		if keep {
-			return false, err
-		}
-		if stopErr := s.stop(context.WithoutCancel(ctx), p.name, p.grace); stopErr != nil {
-			return false, errors.Join(err, stopErr)
-		}
-		if ctx.Err() != nil {
-			report(Stopped)
-		}
-		return false, err
-	}
-	if keep {
-		report(Kept)
-	} else {
-		report(Running)
-	}
-	return !keep, nil
-}
-
-func (s *Stack) start(p *part, fingerprint string) (record, error) {
-	if err := os.MkdirAll(s.dataDir(p.name), 0o755); err != nil {
-		return record{}, err
-	}
-	log, err := s.openLog(p.name)
-	if err != nil {
-		return record{}, err
-	}
-	defer log.Close()
-	info, err := log.Stat()
-	if err != nil {
-		return record{}, err
-	}
-	r := record{Version: p.version, Fingerprint: fingerprint, LogOffset: info.Size()}
-	c, err := spawn(launch{p.command(), append(s.baseEnv(), p.env...), s.root, log}, func(id identity) error {
-		r.identity = id
-		return s.writeRecord(p.name, r)
-	})
-	if err != nil {
-		return record{}, err
-	}
-	s.mu.Lock()
-	s.children[p.name] = c
-	s.mu.Unlock()
-	return r, nil
-}
-
-// awaitReady polls until the part is healthy, and fails when its process ends or
-// the time is up.
-func (s *Stack) awaitReady(ctx context.Context, p *part, id identity) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.readyTimeout, errNotReady)
-	defer cancel()
-	s.mu.Lock()
-	c := s.children[p.name]
-	s.mu.Unlock()
-	exited := make(<-chan struct{})
-	if c != nil && c.identity == id {
-		exited = c.exited
-	}
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	var notReady error
-	for {
-		err := p.ready(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil { // else the answer was not waited for, and tells nothing
-			notReady = err
-		}
-		select {
-		case <-exited:
-			return s.failure(p, fmt.Sprintf("died while starting: %v", cause(c.err)))
-		case <-ctx.Done():
-			if context.Cause(ctx) != errNotReady {
-				return ctx.Err()
-			}
-			if p.external {
-				return fmt.Errorf("%s (%s) does not answer: %w; check RABBITMQ_URL, or unset it to run a private broker", p.name, p.address, notReady)
-			}
-			return s.failure(p, fmt.Sprintf("is not ready after %s: %v", s.readyTimeout, notReady))
-		case <-ticker.C:
-			if !p.external && !id.alive() {
-				return s.failure(p, "died while starting")
-			}
-		}
-	}
-}
-
-var errNotReady = errors.New("not ready in time")
-
-// cause words how a process ended.
-func cause(err error) error {
-	if err == nil {
-		return errors.New("it ended with status 0")
-	}
-	return err
-}
-
-func (s *Stack) failure(p *part, reason string) *Failure {
-	path := s.logFile(p.name)
-	return &Failure{
-		Part: p.name, Reason: reason, Log: s.display(path),
-		LastLines: lastLines(path, s.readRecord(p.name).LogOffset, 20),
-	}
-}
-
-// installRecord is the name under which a running installation has its pid file.
-const installRecord = "install"
-
-// notInstalled returns the parts whose program has to be installed first; the
-// error says what to type where that cannot be done from here.
-func (s *Stack) notInstalled() ([]*part, error) {
-	var parts []*part
-	for _, p := range s.parts {
-		if p.installer == "" || executable(p.binary) == nil {
-			continue
-		}
-		if _, err := exec.LookPath("apt-get"); err != nil {
-			return nil, fmt.Errorf("%s: there is no %s: %s", p.name, p.binary, p.otherwise)
-		}
-		if os.Geteuid() != 0 {
-			return nil, fmt.Errorf("%s: there is no %s: type `sudo %s`, or %s", p.name, p.binary, s.display(p.installer), p.otherwise)
-		}
-		parts = append(parts, p)
-	}
-	return parts, nil
-}
-
-// install installs the program of a part. It is not interrupted: a package
-// manager that is stopped half-way has to be repaired by hand.
-func (s *Stack) install(ctx context.Context, p *part, reporter Reporter) error {
-	reporter.Note(fmt.Sprintf("%s: installing it with %s", p.name, s.display(p.installer)))
-	done := make(chan error, 1)
-	go func() {
-		done <- s.runTool(context.WithoutCancel(ctx), "install-"+p.name, installRecord, []string{p.installer}, s.root, func() {})
-	}()
-	select {
-	case <-ctx.Done():
-		reporter.Note(fmt.Sprintf("%s: the installation goes on to its end", p.name))
-		return ctx.Err()
-	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("installation of %s: %w\n  %s", p.name, err, p.otherwise)
-		}
-		return nil
-	}
 }

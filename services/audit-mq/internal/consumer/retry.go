@@ -45,11 +45,10 @@ func moveTo(ctx context.Context, ch *otelamqp.Channel, d *amqp.Delivery, queue s
 	if queue == events.DeadQueue {
 		headers[reasonHeader] = reason(failure)
 	}
-	confirm, err := ch.PublishWithDeferredConfirmWithContext(ctx, "", queue, true, false, amqp.Publishing{
+	return events.Publish(ctx, ch, "", queue, amqp.Publishing{
 		Headers:         headers,
 		ContentType:     d.ContentType,
 		ContentEncoding: d.ContentEncoding,
-		DeliveryMode:    amqp.Persistent,
 		CorrelationId:   d.CorrelationId,
 		MessageId:       d.MessageId,
 		Timestamp:       d.Timestamp,
@@ -57,15 +56,6 @@ func moveTo(ctx context.Context, ch *otelamqp.Channel, d *amqp.Delivery, queue s
 		AppId:           d.AppId,
 		Body:            d.Body,
 	})
-	if err != nil {
-		return err
-	}
-	if acked, err := confirm.WaitContext(ctx); err != nil {
-		return err
-	} else if !acked {
-		return confirm.Err()
-	}
-	return nil
 }
 
 func reason(failure error) string {

@@ -64,22 +64,12 @@ func (p *Publisher) Publish(ctx context.Context, body []byte) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	confirm, err := ch.PublishWithDeferredConfirmWithContext(ctx, events.Exchange, events.UserLoggedIn, true, false, amqp.Publishing{
-		MessageId:    uuid.NewString(),
-		Type:         events.UserLoggedIn,
-		AppId:        "login-api",
-		ContentType:  "application/json",
-		DeliveryMode: amqp.Persistent,
-		Timestamp:    time.Now(),
-		Body:         body,
+	return events.Publish(ctx, ch, events.Exchange, events.UserLoggedIn, amqp.Publishing{
+		MessageId:   uuid.NewString(),
+		Type:        events.UserLoggedIn,
+		AppId:       "login-api",
+		ContentType: "application/json",
+		Timestamp:   time.Now(),
+		Body:        body,
 	})
-	if err != nil {
-		return err
-	}
-	if acked, err := confirm.WaitContext(ctx); err != nil {
-		return fmt.Errorf("wait for the broker's confirmation: %w", err)
-	} else if !acked {
-		return confirm.Err()
-	}
-	return nil
 }

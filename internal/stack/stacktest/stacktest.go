@@ -4,9 +4,11 @@ package stacktest
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,11 +50,10 @@ func (e *Environment) Getenv(name string) string {
 func (e *Environment) freePort() string {
 	for {
 		port := strconv.Itoa(10000 + rand.IntN(22000))
-		taken := false
-		for _, other := range e.ports {
-			taken = taken || other == port
+		if slices.Contains(slices.Collect(maps.Values(e.ports)), port) {
+			continue
 		}
-		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil && !taken {
+		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
 			_ = listener.Close()
 			return port
 		}

@@ -7,7 +7,7 @@ SHELL       := /bin/bash
 
 throughline := .build/bin/throughline
 
-.PHONY: help up down status load verify trace build test unit e2e bench lint clean command
+.PHONY: help up down status load verify trace build test unit e2e bench fuzz lint clean command node
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ build: command ## Build every part and install RabbitMQ where it is missing, wit
 
 test: lint unit e2e ## Run every test: lint, unit tests, and end-to-end tests on the real stack
 
-unit: build ## Run the unit tests, with the race detector
+unit: build node ## Run the unit tests, with the race detector
 	go test -race -timeout 20m $$(go list ./... | grep -v /internal/e2e)
 
 e2e: build ## Run the end-to-end tests, on free ports beside whatever runs
@@ -43,6 +43,9 @@ e2e: build ## Run the end-to-end tests, on free ports beside whatever runs
 
 bench: build ## Measure publishing on a real broker
 	go test -run '^$$' -bench . ./otelamqp
+
+fuzz: ## Fuzz what reads messages from strangers (FUZZTIME=10m for each target)
+	@for target in FuzzExtract FuzzUnwrapBody; do go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-10m} ./otelamqp; done
 
 lint: ## Check format, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(go list -f '{{.Dir}}' ./...)); [[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w:" $$unformatted >&2; exit 1; }
@@ -55,3 +58,12 @@ clean: down ## Stop every part and remove all that was built, stored and logged
 # The same flags as for the services, which share most packages with it.
 command:
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $(throughline) ./cmd/throughline
+
+# Only what is missing: beside a Node.js of another origin, Debian's npm is not wanted.
+node:
+	@for tool in node npm; do \
+		command -v $$tool >/dev/null && continue; \
+		package=$${tool/#node/nodejs}; \
+		[[ $$(id -u) == 0 ]] || { echo "$$tool is missing and the tests need it: apt-get install $$package (make installs it when run as root)" >&2; exit 1; }; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$package; \
+	done

@@ -53,9 +53,24 @@ func traced(t *testing.T, opts ...otelamqp.Option) (ch *otelamqp.Channel, queue 
 	return ch, q.Name, recorder
 }
 
+// namedQueue declares a queue that outlives the channel, and whose name may stand
+// in the names of spans.
+func namedQueue(t *testing.T, ch *otelamqp.Channel, args amqp.Table) string {
+	t.Helper()
+	name := "test." + t.Name()
+	_, err := ch.QueueDeclare(name, false, false, false, false, args)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := openChannel(t, broker.URL()).QueueDelete(name, false, false, false)
+		assert.NoError(t, err)
+	})
+	return name
+}
+
 func TestMessageKeepsItsTraceAcrossTheBroker(t *testing.T) {
-	ch, queue, recorder := traced(t)
-	deliveries, err := ch.Consume(queue, "c", true, false, false, false, nil)
+	ch, _, recorder := traced(t)
+	queue := namedQueue(t, ch, nil)
+	deliveries, err := ch.Consume(queue, "", true, false, false, false, nil)
 	require.NoError(t, err)
 
 	confirm, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", queue, true, false, amqp.Publishing{MessageId: "m1", Body: []byte("hello")})
@@ -98,22 +113,39 @@ func TestUnroutableMessageIsAnError(t *testing.T) {
 	}
 }
 
-func TestConfirmationOfALostChannelIsAnError(t *testing.T) {
+func TestRefusedMessageIsAnError(t *testing.T) {
 	ch, queue, recorder := traced(t)
-	_, err := ch.QueueDeclare("full", false, true, true, false, amqp.Table{"x-max-length": 0, "x-overflow": "reject-publish"})
-	require.NoError(t, err)
-	confirm, err := ch.PublishWithDeferredConfirm("", "full", false, false, amqp.Publishing{})
+	full := namedQueue(t, ch, amqp.Table{"x-max-length": 0, "x-overflow": "reject-publish"})
+	confirm, err := ch.PublishWithDeferredConfirm("", full, false, false, amqp.Publishing{})
 	require.NoError(t, err)
 	assert.False(t, confirm.Wait(), "the queue is full, the broker refuses")
-	assert.ErrorIs(t, confirm.Err(), otelamqp.ErrNotConfirmed)
+	assert.ErrorIs(t, confirm.Err(), otelamqp.ErrNacked)
 
 	require.NoError(t, ch.Close())
 	_, err = ch.PublishWithDeferredConfirm("", queue, false, false, amqp.Publishing{})
 	require.ErrorIs(t, err, amqp.ErrClosed)
 	spans := recorder.Ended()
 	require.Len(t, spans, 2)
-	assert.Contains(t, spans[0].Attributes(), attribute.String("error.type", "not_confirmed"))
+	assert.Contains(t, spans[0].Attributes(), attribute.String("error.type", "nack"))
 	assert.Contains(t, spans[1].Attributes(), attribute.String("error.type", "channel_closed"))
+}
+
+func TestConfirmationOfALostChannelIsAnError(t *testing.T) {
+	ch, queue, recorder := traced(t)
+	confirm, err := ch.PublishWithDeferredConfirm("", queue, false, false, amqp.Publishing{})
+	require.NoError(t, err)
+	require.True(t, confirm.Wait())
+	// An acknowledgement of a delivery that does not exist: the broker closes the
+	// channel, and what is published right after it is never confirmed.
+	require.NoError(t, ch.Channel.Ack(4711, false))
+	confirm, err = ch.PublishWithDeferredConfirm("", queue, false, false, amqp.Publishing{})
+	if err != nil { // the broker was quicker
+		require.ErrorIs(t, err, amqp.ErrClosed)
+	} else {
+		require.False(t, confirm.Wait())
+		require.ErrorIs(t, confirm.Err(), otelamqp.ErrNotConfirmed)
+	}
+	assert.Contains(t, recorder.Ended()[1].Attributes(), attribute.String("error.type", "channel_closed"))
 }
 
 func TestWaitContextGivesUp(t *testing.T) {

@@ -1,9 +1,26 @@
 package otelamqp
 
 import (
+	"context"
 	"maps"
+	"slices"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+)
+
+const (
+	// PublishedAtHeader is the message header with the time of the publish, in
+	// nanoseconds since the Unix epoch (an AMQP long-long). Every publish sets it,
+	// to a value that no other message of the channel has: the timestamp property
+	// of AMQP counts whole seconds, and belongs to the application.
+	PublishedAtHeader = "x-published-at"
+
+	// OriginHeader is the message header with the id of the first trace of a
+	// message that was published again in another trace with its headers, as
+	// retries and dead letters are.
+	OriginHeader = "x-origin-trace-id"
 )
 
 // maxCarrierValue bounds, in bytes, what is read from one header or envelope
@@ -37,17 +54,69 @@ func (c HeaderCarrier) Set(key, value string) { c[key] = value }
 
 // Keys lists the names of all headers.
 func (c HeaderCarrier) Keys() []string {
-	keys := make([]string, 0, len(c))
-	for k := range c {
-		keys = append(keys, k)
-	}
-	return keys
+	return slices.AppendSeq(make([]string, 0, len(c)), maps.Keys(c))
 }
 
-// cloneHeaders copies a table, so that a caller may publish the same one from
-// many goroutines: injecting must never write into it.
-func cloneHeaders(headers amqp.Table) amqp.Table {
-	clone := make(amqp.Table, len(headers)+3)
-	maps.Copy(clone, headers)
-	return clone
+// inject returns a copy of headers with the context of ctx in place of any other:
+// a caller may publish the same table from many goroutines, so it is never
+// written to.
+func (c *Channel) inject(ctx context.Context, headers amqp.Table) amqp.Table {
+	injected := make(amqp.Table, len(headers)+len(c.config.contextHeaders)+1)
+	maps.Copy(injected, headers)
+	if len(headers) > 0 && trace.SpanContextFromContext(ctx).IsValid() {
+		for _, key := range c.config.contextHeaders { // an old tracestate must not stay beside a new traceparent
+			delete(injected, key)
+		}
+	}
+	if bag := baggage.FromContext(ctx); bag.Len() > 0 {
+		ctx = baggage.ContextWithBaggage(ctx, c.config.baggage.merge(baggage.Baggage{}, bag))
+	}
+	c.config.propagator.Inject(ctx, HeaderCarrier(injected))
+	return injected
+}
+
+// earlier is the context in the headers of a message that is published again, if
+// that is in another trace than the span in ctx.
+func (c *Channel) earlier(ctx context.Context, headers amqp.Table) trace.SpanContext {
+	for _, key := range c.config.contextHeaders {
+		if _, found := headers[key]; !found {
+			continue
+		}
+		creation := trace.SpanContextFromContext(c.config.propagator.Extract(context.Background(), HeaderCarrier(headers)))
+		if creation.IsValid() && creation.TraceID() != trace.SpanContextFromContext(ctx).TraceID() {
+			return creation
+		}
+		break
+	}
+	return trace.SpanContext{}
+}
+
+// extract returns ctx with the context that a message carries, in its headers or,
+// when those hold none, in a body envelope; ctx must hold no span of its own.
+func (c *Channel) extract(ctx context.Context, d *amqp.Delivery) context.Context {
+	extracted := c.config.propagator.Extract(ctx, HeaderCarrier(d.Headers))
+	if !trace.SpanContextFromContext(extracted).IsValid() {
+		if _, carrier := UnwrapBody(d.Body); carrier != nil {
+			extracted = c.config.propagator.Extract(ctx, carrier)
+		}
+	}
+	if carried := baggage.FromContext(extracted); carried.Len() > 0 {
+		return baggage.ContextWithBaggage(extracted, c.config.baggage.merge(baggage.FromContext(ctx), carried))
+	}
+	return extracted
+}
+
+// allowList holds the names of the baggage members that may cross the broker.
+type allowList []string
+
+// merge adds the members of crossing that may cross to own.
+func (a allowList) merge(own, crossing baggage.Baggage) baggage.Baggage {
+	for _, member := range crossing.Members() {
+		if slices.Contains(a, "*") || slices.Contains(a, member.Key()) {
+			if merged, err := own.SetMember(member); err == nil { // or there are too many
+				own = merged
+			}
+		}
+	}
+	return own
 }

@@ -69,3 +69,11 @@ func TestUnwrapBodyDropsOversizedCarrierValues(t *testing.T) {
 	_, carrier := UnwrapBody([]byte(`{"carrier": {"baggage": "` + strings.Repeat("a", maxCarrierValue+1) + `"}, "payload": 1}`))
 	assert.Empty(t, carrier)
 }
+
+// members splits a baggage header.
+func members(header string) []string {
+	if header == "" {
+		return nil
+	}
+	return strings.Split(header, ",")
+}

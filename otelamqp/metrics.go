@@ -3,23 +3,14 @@ package otelamqp
 import (
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/messagingconv"
 )
-
-// PublishedAtHeader is the message header with the time of the publish, in
-// nanoseconds since the Unix epoch (an AMQP long-long). Every publish sets it:
-// the timestamp property of AMQP counts whole seconds, and belongs to the
-// application.
-const PublishedAtHeader = "x-published-at"
 
 var (
 	// durationBuckets, in seconds, are those that the conventions advise.
@@ -32,49 +23,78 @@ var (
 // metrics are the instruments of a [Channel]. All that is recorded with the
 // context of a span can carry that span as an exemplar.
 type metrics struct {
-	sent        messagingconv.ClientSentMessages
-	operation   messagingconv.ClientOperationDuration
-	consumed    messagingconv.ClientConsumedMessages
-	process     messagingconv.ProcessDuration
-	timeInQueue metric.Float64Histogram
-	attributes  attributeSets
+	sent, consumed                  metric.Int64Counter
+	operation, process, timeInQueue metric.Float64Histogram
 }
 
-func newMetrics(mp metric.MeterProvider, server []attribute.KeyValue) *metrics {
+func newMetrics(mp metric.MeterProvider) metrics {
 	meter := mp.Meter(ScopeName, metric.WithInstrumentationVersion(Version))
-	m := &metrics{attributes: attributeSets{server: server}}
-	errs := make([]error, 5)
-	m.sent, errs[0] = messagingconv.NewClientSentMessages(meter)
-	m.operation, errs[1] = messagingconv.NewClientOperationDuration(meter, metric.WithExplicitBucketBoundaries(durationBuckets...))
-	m.consumed, errs[2] = messagingconv.NewClientConsumedMessages(meter)
-	m.process, errs[3] = messagingconv.NewProcessDuration(meter, metric.WithExplicitBucketBoundaries(durationBuckets...))
-	m.timeInQueue, errs[4] = meter.Float64Histogram("messaging.message.time_in_queue",
-		metric.WithDescription("Time from the publish of a message to the start of its processing."),
+	buckets := metric.WithExplicitBucketBoundaries(durationBuckets...)
+	sent, err1 := messagingconv.NewClientSentMessages(meter)
+	consumed, err2 := messagingconv.NewClientConsumedMessages(meter)
+	operation, err3 := messagingconv.NewClientOperationDuration(meter, buckets)
+	process, err4 := messagingconv.NewProcessDuration(meter, buckets)
+	timeInQueue, err5 := meter.Float64Histogram("messaging.message.time_in_queue",
+		metric.WithDescription("Time from the publish of a message until the application has it."),
 		metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(queueBuckets...))
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		otel.Handle(err)
 	}
-	return m
+	return metrics{sent.Inst(), consumed.Inst(), operation.Inst(), process.Inst(), timeInQueue}
+}
+
+// enabled tells whether anything that is measured goes anywhere.
+func (m *metrics) enabled(ctx context.Context) bool {
+	return m.operation.Enabled(ctx) || m.process.Enabled(ctx) || m.sent.Enabled(ctx) || m.consumed.Enabled(ctx)
+}
+
+// measurement holds the attributes of an operation's metrics in the form that
+// recording takes.
+type measurement struct {
+	add       []metric.AddOption
+	record    []metric.RecordOption
+	operation []metric.RecordOption // with the operation's type
+}
+
+func newMeasurement(p *plan, err error) measurement {
+	attrs := p.measured[:len(p.measured):len(p.measured)]
+	if err != nil {
+		attrs = append(attrs, errorType(err))
+	}
+	set := metric.WithAttributeSet(attribute.NewSet(attrs...))
+	typed := metric.WithAttributeSet(attribute.NewSet(append(attrs, p.operation.operationType())...))
+	return measurement{[]metric.AddOption{set}, []metric.RecordOption{set}, []metric.RecordOption{typed}}
+}
+
+func (p *plan) measurement(err error) measurement {
+	if err == nil {
+		return p.succeeded
+	}
+	return newMeasurement(p, err)
 }
 
 // recordSend counts a message that was sent, or was not.
-func (m *metrics) recordSend(ctx context.Context, destination string, took time.Duration, err error) {
-	set := m.attributes.of("send", destination, err)
-	m.sent.AddSet(ctx, 1, set)
-	m.operation.RecordSet(ctx, took.Seconds(), set)
+func (m *metrics) recordSend(ctx context.Context, p *plan, took time.Duration, err error) {
+	with := p.measurement(err)
+	m.sent.Add(ctx, 1, with.add...)
+	m.operation.Record(ctx, took.Seconds(), with.operation...)
+}
+
+// recordOperation measures what a client does but send.
+func (m *metrics) recordOperation(ctx context.Context, p *plan, took time.Duration, err error) {
+	m.operation.Record(ctx, took.Seconds(), p.measurement(err).operation...)
 }
 
 // recordDelivery counts a message that has reached the application.
-func (m *metrics) recordDelivery(ctx context.Context, destination string, d *amqp.Delivery, now time.Time) {
-	set := m.attributes.of("process", destination, nil)
-	m.consumed.AddSet(ctx, 1, set)
+func (m *metrics) recordDelivery(ctx context.Context, p *plan, d *amqp.Delivery, now time.Time) {
+	m.consumed.Add(ctx, 1, p.succeeded.add...)
 	if waited, known := timeInQueue(d, now); known {
-		m.timeInQueue.Record(ctx, waited.Seconds(), metric.WithAttributeSet(set))
+		m.timeInQueue.Record(ctx, waited.Seconds(), p.succeeded.record...)
 	}
 }
 
-func (m *metrics) recordProcess(ctx context.Context, destination string, took time.Duration, err error) {
-	m.process.RecordSet(ctx, took.Seconds(), m.attributes.of("process", destination, err))
+func (m *metrics) recordProcess(ctx context.Context, p *plan, took time.Duration, err error) {
+	m.process.Record(ctx, took.Seconds(), p.measurement(err).record...)
 }
 
 // timeInQueue is not known of a message with neither header nor timestamp. Two
@@ -85,41 +105,4 @@ func timeInQueue(d *amqp.Delivery, now time.Time) (waited time.Duration, known b
 		published = time.Unix(0, nanoseconds)
 	}
 	return max(0, now.Sub(published)), !published.IsZero()
-}
-
-// maxAttributeSets bounds the memory for destinations: a routing key may hold
-// anything.
-const maxAttributeSets = 1024
-
-// attributeSets makes the attributes of each measurement once.
-type attributeSets struct {
-	server []attribute.KeyValue
-	sets   sync.Map // attributeSetKey -> attribute.Set
-	count  atomic.Int32
-}
-
-type attributeSetKey struct{ operation, destination, errorType string }
-
-func (s *attributeSets) of(operation, destination string, err error) attribute.Set {
-	key := attributeSetKey{operation: operation, destination: destination}
-	if err != nil {
-		key.errorType = errorType(err).Value.AsString()
-	}
-	if set, found := s.sets.Load(key); found {
-		return set.(attribute.Set)
-	}
-	attrs := append([]attribute.KeyValue{
-		semconv.MessagingSystemRabbitMQ,
-		semconv.MessagingOperationName(operation),
-		semconv.MessagingDestinationName(destination),
-	}, s.server...)
-	if key.errorType != "" {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(key.errorType))
-	}
-	set := attribute.NewSet(attrs...)
-	if s.count.Load() < maxAttributeSets {
-		s.count.Add(1)
-		s.sets.Store(key, set)
-	}
-	return set
 }

@@ -7,27 +7,37 @@
 //	ch := otelamqp.NewChannel(amqpChannel)
 //	confirm, err := ch.PublishWithDeferredConfirmWithContext(ctx, "user.events", "user.logged_in", true, false, msg)
 //
-// A publish is a PRODUCER span that ends when the broker has answered (see
-// [DeferredConfirmation]); handling a delivery is a CONSUMER span, made by
-// [Channel.Process] or [Channel.StartProcess]. Names and attributes follow the
-// messaging and the RabbitMQ pages of the OpenTelemetry semantic conventions,
-// version 1.44.
+// Spans follow the messaging and the RabbitMQ pages of the OpenTelemetry semantic
+// conventions, version 1.44:
+//
+//	send {exchange}:{routing key}             PRODUCER  Publish…; ends with the broker's confirmation
+//	receive {exchange}:{routing key}:{queue}  CLIENT    Get, GetWithContext
+//	process {exchange}:{routing key}:{queue}  CONSUMER  Process, StartProcess, ProcessBatch
+//	ack {exchange}:{routing key}:{queue}      CLIENT    Ack, Nack, Reject, of the delivery or of the channel
+//
+// The process span of a single message is a child of the send span, so that both
+// sides of the broker are one trace; [WithLinkedTraces], [WithNewTraceOnRedelivery]
+// and [WithNewTraceAfter] choose a new trace that is linked to it.
 //
 // The same calls record the conventions' metrics messaging.client.sent.messages,
 // messaging.client.operation.duration, messaging.client.consumed.messages and
 // messaging.process.duration, and one of this package, the histogram
 // messaging.message.time_in_queue: seconds from the publish (see
-// [PublishedAtHeader]) to the start of the processing.
+// [PublishedAtHeader]) until the application has the message.
 //
 // The trace context travels in the message headers. Peers that drop headers can
 // carry it in the body: see [WrapBody] and [UnwrapBody].
+//
+// The values of error.type are those of [ErrUnroutable], [ErrNacked] and
+// [ErrNotConfirmed]; "timeout" and "canceled" for a context that ended; an AMQP
+// reply code; "panic"; and for any other error its Go type.
 package otelamqp
 
 import (
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/propagation"
+	"context"
+	"sync/atomic"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -36,59 +46,62 @@ import (
 const ScopeName = "throughline/otelamqp"
 
 // Version of the instrumentation, recorded in its scope.
-const Version = "0.1.0"
+const Version = "0.2.0"
 
-type config struct {
-	tracerProvider trace.TracerProvider
-	meterProvider  metric.MeterProvider
-	propagator     propagation.TextMapPropagator
-	attributes     []attribute.KeyValue
-	bodySize       bool
+// Channel is an *amqp.Channel whose publishes, deliveries and settlements are
+// traced and measured. Every method that is not defined here is the wrapped
+// channel's own.
+//
+// It is as safe for concurrent use as the channel it wraps.
+type Channel struct {
+	*amqp.Channel
+	config        config
+	tracer        trace.Tracer
+	metrics       metrics
+	plans         plans
+	consumers     consumers
+	temporary     names
+	unsettled     unsettled
+	watch         *watch
+	lastPublished atomic.Int64
 }
 
-// Option sets one concern of a [Channel].
-type Option func(*config)
-
-// WithTracerProvider sets where spans go. The default is the global
-// TracerProvider at the time of [NewChannel].
-func WithTracerProvider(tp trace.TracerProvider) Option {
-	return func(c *config) { c.tracerProvider = tp }
-}
-
-// WithMeterProvider sets where metrics go. The default is the global
-// MeterProvider at the time of [NewChannel].
-func WithMeterProvider(mp metric.MeterProvider) Option {
-	return func(c *config) { c.meterProvider = mp }
-}
-
-// WithPropagator sets how the trace context is written into and read from
-// message headers. The default is the global propagator at the time of
-// [NewChannel].
-func WithPropagator(p propagation.TextMapPropagator) Option {
-	return func(c *config) { c.propagator = p }
-}
-
-// WithServerAddress records the broker's host name or IP address and its port
-// as server.address and server.port on every span and metric: an amqp.Channel does not
-// tell which connection it belongs to. A port of 0 or less is left out.
-func WithServerAddress(host string, port int) Option {
-	return func(c *config) { c.attributes = append(c.attributes, serverAttributes(host, port)...) }
-}
-
-// WithBodySize records the size of the body in bytes as
-// messaging.message.body.size, which the conventions make opt-in.
-func WithBodySize() Option {
-	return func(c *config) { c.bodySize = true }
-}
-
-func newConfig(opts []Option) config {
-	c := config{
-		tracerProvider: otel.GetTracerProvider(),
-		meterProvider:  otel.GetMeterProvider(),
-		propagator:     otel.GetTextMapPropagator(),
+// NewChannel wraps ch. Wrap a channel once, before using it.
+func NewChannel(ch *amqp.Channel, opts ...Option) *Channel {
+	cfg := newConfig(opts)
+	return &Channel{
+		Channel: ch,
+		config:  cfg,
+		tracer:  cfg.tracerProvider.Tracer(ScopeName, trace.WithInstrumentationVersion(Version)),
+		metrics: newMetrics(cfg.meterProvider),
+		watch:   newWatch(ch),
 	}
-	for _, opt := range opts {
-		opt(&c)
+}
+
+// QueueDeclare is the wrapped channel's method. It also remembers a queue that is
+// exclusive or deleted automatically as temporary: its name is too short-lived
+// for the name of a span (see the conventions on temporary destinations).
+func (c *Channel) QueueDeclare(name string, durable, autoDelete, exclusive, noWait bool, args amqp.Table) (amqp.Queue, error) {
+	queue, err := c.Channel.QueueDeclare(name, durable, autoDelete, exclusive, noWait, args)
+	if err == nil && (autoDelete || exclusive) {
+		c.temporary.add(queue.Name)
+		c.plans.forget()
 	}
-	return c
+	return queue, err
+}
+
+// ConsumeWithContext is the wrapped channel's method. It also remembers which
+// queue the consumer reads: a delivery does not say so, and its spans are named
+// after it.
+func (c *Channel) ConsumeWithContext(ctx context.Context, queue, consumer string, autoAck, exclusive, noLocal, noWait bool, args amqp.Table) (<-chan amqp.Delivery, error) {
+	if consumer == "" {
+		consumer = newConsumerTag()
+	}
+	c.consumers.set(consumer, subscription{queue: queue, autoAck: autoAck})
+	return c.Channel.ConsumeWithContext(ctx, queue, consumer, autoAck, exclusive, noLocal, noWait, args)
+}
+
+// Consume is [Channel.ConsumeWithContext] with a background context.
+func (c *Channel) Consume(queue, consumer string, autoAck, exclusive, noLocal, noWait bool, args amqp.Table) (<-chan amqp.Delivery, error) {
+	return c.ConsumeWithContext(context.Background(), queue, consumer, autoAck, exclusive, noLocal, noWait, args)
 }

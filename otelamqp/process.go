@@ -2,81 +2,218 @@ package otelamqp
 
 import (
 	"context"
+	"crypto/rand"
 	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // StartProcess starts the CONSUMER span of handling one delivery, named
 // "process {exchange}:{routing key}:{queue}", as a child of the producer's span
 // whose context the message carries: in its headers or, when those hold none,
-// in a body envelope (see [WrapBody]). A message without a valid context starts
-// a new trace. The caller ends the span, after it has settled the message.
+// in a body envelope (see [WrapBody]). Options choose a linked trace instead. The
+// caller ends the span, after it has settled the message.
+//
+// A span in ctx becomes a link, as the conventions ask of a consumer with an
+// ambient span, or the parent when the message carries no context.
 //
 // It counts the delivery and its time in the queue; messaging.process.duration
-// is recorded by [Channel.Process] only, which knows the end.
-//
-// ctx gives deadlines and values; a span in it is not the parent, but becomes a
-// link, as the conventions ask of a consumer with an ambient span.
+// is recorded by [Channel.Process] only, which knows the end. And it makes c the
+// Acknowledger of d, so that d.Ack, d.Nack and d.Reject are traced.
 func (c *Channel) StartProcess(ctx context.Context, d *amqp.Delivery) (context.Context, trace.Span) {
-	destination := c.destination(d)
-	opts := make([]trace.SpanStartOption, 0, 3)
-	opts = append(opts,
-		trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(c.processAttributes(destination, d)...))
-	if ambient := trace.SpanContextFromContext(ctx); ambient.IsValid() {
-		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: ambient}))
-		ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{})
-	}
-	ctx, span := c.tracer.Start(c.extract(ctx, d), "process "+destination, opts...)
-	c.metrics.recordDelivery(ctx, destination, d, time.Now())
+	ctx, span, _ := c.startProcess(ctx, d, time.Now())
 	return ctx, span
+}
+
+func (c *Channel) startProcess(ctx context.Context, d *amqp.Delivery, now time.Time) (context.Context, trace.Span, *plan) {
+	p := c.plan(c.operation(opProcess, d))
+	ambient := trace.SpanFromContext(ctx)
+	if ambient.SpanContext().IsValid() {
+		ctx = trace.ContextWithSpan(ctx, nil)
+	}
+	ctx = c.extract(ctx, d)
+	creation := trace.SpanContextFromContext(ctx)
+	var links []trace.Link
+	switch {
+	case !creation.IsValid():
+		ctx = trace.ContextWithSpan(ctx, ambient)
+	case p.filtered:
+	case c.beginsTrace(d, now):
+		links = []trace.Link{{SpanContext: creation}}
+		ctx = trace.ContextWithSpan(ctx, ambient)
+	case ambient.SpanContext().IsValid():
+		links = []trace.Link{{SpanContext: ambient.SpanContext()}}
+	}
+	if p.filtered {
+		return ctx, noop.Span{}, p
+	}
+	ctx, span := c.tracer.Start(ctx, p.name, p.startWith(links)...)
+	if span.IsRecording() {
+		span.SetAttributes(c.processAttributes(ctx, span, creation, d)...)
+	}
+	if !isReceived(d) {
+		c.metrics.recordDelivery(ctx, p, d, now)
+	}
+	if span.IsRecording() || c.metrics.enabled(ctx) {
+		c.traceSettlement(ctx, p.operation, creation, d)
+	}
+	return ctx, span, p
+}
+
+// beginsTrace tells whether the user wants a new trace for this delivery.
+func (c *Channel) beginsTrace(d *amqp.Delivery, now time.Time) bool {
+	if c.config.linked || c.config.newOnRedelivery && c.Attempt(d) > 1 {
+		return true
+	}
+	if c.config.newAfter <= 0 {
+		return false
+	}
+	waited, known := timeInQueue(d, now)
+	return known && waited > c.config.newAfter
 }
 
 // Process runs handle within the span of [Channel.StartProcess] and ends it
 // with the handler's error, which it returns. A panic of the handler ends the
 // span as failed and goes on upwards.
-func (c *Channel) Process(ctx context.Context, d *amqp.Delivery, handle func(context.Context) error) (err error) {
-	began, destination := time.Now(), c.destination(d)
-	ctx, span := c.StartProcess(ctx, d)
-	finished := false
-	defer func() {
-		if !finished {
-			err = errPanicked
+func (c *Channel) Process(ctx context.Context, d *amqp.Delivery, handle func(context.Context) error) error {
+	began := time.Now()
+	ctx, span, p := c.startProcess(ctx, d, began)
+	return c.run(ctx, span, p, began, handle)
+}
+
+// ProcessBatch runs handle, which handles several deliveries at once, within one
+// CONSUMER span that has a link to the context of each message, with the
+// message's id and delivery tag, and messaging.batch.message_count. It is a child
+// of the span in ctx, if there is one, and named after what the deliveries have in
+// common. Errors, panics and settling are as with [Channel.Process]; a delivery
+// settled with multiple set settles those before it, in one span.
+func (c *Channel) ProcessBatch(ctx context.Context, ds []amqp.Delivery, handle func(context.Context) error) error {
+	if len(ds) == 0 {
+		return handle(ctx)
+	}
+	began, common := time.Now(), c.operation(opProcess, &ds[0])
+	links := make([]trace.Link, 0, len(ds))
+	creations := make([]trace.SpanContext, len(ds))
+	for i := range ds {
+		common = common.and(c.operation(opProcess, &ds[i]))
+		creations[i] = trace.SpanContextFromContext(c.extract(context.Background(), &ds[i]))
+		if creations[i].IsValid() {
+			attrs := []attribute.KeyValue{deliveryTag(ds[i].DeliveryTag)}
+			links = append(links, trace.Link{SpanContext: creations[i], Attributes: c.messageAttributes(attrs, ds[i].MessageId, ds[i].CorrelationId, len(ds[i].Body))})
 		}
-		c.metrics.recordProcess(ctx, destination, time.Since(began), err)
+	}
+	p := c.plan(common)
+	if p.filtered {
+		return handle(ctx)
+	}
+	ctx, span := c.tracer.Start(ctx, p.name, p.startWith(links)...)
+	span.SetAttributes(semconv.MessagingBatchMessageCount(len(ds)))
+	for i := range ds {
+		if !isReceived(&ds[i]) {
+			c.metrics.recordDelivery(ctx, p, &ds[i], began)
+		}
+		c.traceSettlement(ctx, c.operation("", &ds[i]), creations[i], &ds[i])
+	}
+	return c.run(ctx, span, p, began, handle)
+}
+
+// and is what two operations have in common.
+func (op Operation) and(other Operation) Operation {
+	if op.Exchange != other.Exchange {
+		op.Exchange = ""
+	}
+	if op.RoutingKey != other.RoutingKey {
+		op.RoutingKey = ""
+	}
+	if op.Queue != other.Queue {
+		op.Queue = ""
+	}
+	return op
+}
+
+// run calls handle and ends the span.
+func (c *Channel) run(ctx context.Context, span trace.Span, p *plan, began time.Time, handle func(context.Context) error) (err error) {
+	if p.filtered {
+		return handle(ctx)
+	}
+	err = errPanicked
+	defer func() {
+		c.metrics.recordProcess(ctx, p, time.Since(began), err)
 		endSpan(span, err)
 	}()
 	err = handle(ctx)
-	finished = true
 	return err
 }
 
-func (c *Channel) destination(d *amqp.Delivery) string {
-	return valid(consumeDestination(d.Exchange, d.RoutingKey, c.queues.get(d.ConsumerTag)))
-}
-
-func (c *Channel) extract(ctx context.Context, d *amqp.Delivery) context.Context {
-	ctx = c.config.propagator.Extract(ctx, HeaderCarrier(d.Headers))
-	if trace.SpanContextFromContext(ctx).IsValid() {
-		return ctx
+func (c *Channel) processAttributes(ctx context.Context, span trace.Span, creation trace.SpanContext, d *amqp.Delivery) []attribute.KeyValue {
+	attrs := make([]attribute.KeyValue, 0, 8)
+	attrs = append(attrs, AttemptKey.Int(c.Attempt(d)))
+	if creation.IsValid() {
+		if origin := originOf(d.Headers, creation); origin != span.SpanContext().TraceID().String() {
+			attrs = append(attrs, OriginKey.String(origin))
+		}
 	}
-	if _, carrier := UnwrapBody(d.Body); carrier != nil {
-		return c.config.propagator.Extract(ctx, propagation.TextMapCarrier(carrier))
+	return c.deliveryAttributes(deadLetterAttributes(attrs, d.Headers), ctx, d)
+}
+
+// deliveryAttributes appends what the conventions and the user tell of one
+// delivery.
+func (c *Channel) deliveryAttributes(attrs []attribute.KeyValue, ctx context.Context, d *amqp.Delivery) []attribute.KeyValue {
+	attrs = c.messageAttributes(append(attrs, deliveryTag(d.DeliveryTag)), d.MessageId, d.CorrelationId, len(d.Body))
+	if c.config.deliveryAttributes != nil {
+		attrs = append(attrs, c.config.deliveryAttributes(ctx, d)...)
 	}
-	return ctx
+	return attrs
 }
 
-// queueByConsumer maps consumer tags to queues.
-type queueByConsumer struct{ m sync.Map }
-
-func (q *queueByConsumer) set(consumer, queue string) { q.m.Store(consumer, queue) }
-
-func (q *queueByConsumer) get(consumer string) string {
-	queue, _ := q.m.Load(consumer)
-	s, _ := queue.(string)
-	return s
+func deliveryTag(tag uint64) attribute.KeyValue {
+	return semconv.MessagingRabbitMQMessageDeliveryTag(int(tag))
 }
+
+// operation is the one of that name on a delivery.
+func (c *Channel) operation(name string, d *amqp.Delivery) Operation {
+	return Operation{Name: name, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Queue: c.subscription(d).queue}
+}
+
+// subscription is how the application gets the messages of a queue.
+type subscription struct {
+	queue   string
+	autoAck bool
+}
+
+func (c *Channel) subscription(d *amqp.Delivery) subscription {
+	if r, ok := d.Acknowledger.(*received); ok {
+		return r.subscription
+	}
+	return c.consumers.get(d.ConsumerTag)
+}
+
+// consumers maps consumer tags to subscriptions.
+type consumers struct {
+	mu    sync.RWMutex
+	byTag map[string]subscription
+}
+
+func (c *consumers) set(tag string, s subscription) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byTag == nil {
+		c.byTag = map[string]subscription{}
+	}
+	c.byTag[tag] = s
+}
+
+func (c *consumers) get(tag string) subscription {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.byTag[tag]
+}
+
+// newConsumerTag names a consumer that the application left unnamed, as the
+// wrapped channel would, so that its queue is known.
+func newConsumerTag() string { return "ctag-" + rand.Text() }

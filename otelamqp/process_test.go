@@ -47,7 +47,7 @@ func delivery(headers amqp.Table, body string) *amqp.Delivery {
 
 func TestProcessSpanFollowsTheConventions(t *testing.T) {
 	ch, recorder, _ := tracedChannel(&amqp.Channel{}, WithBodySize())
-	ch.queues.set("c", "audit")
+	ch.consumers.set("c", subscription{queue: "audit"})
 
 	err := ch.Process(t.Context(), delivery(amqp.Table{"traceparent": traceparent}, "body"), func(context.Context) error { return nil })
 	require.NoError(t, err)
@@ -68,6 +68,7 @@ func TestProcessSpanFollowsTheConventions(t *testing.T) {
 		attribute.String("messaging.message.id", "m1"),
 		attribute.String("messaging.message.conversation_id", "conv"),
 		attribute.Int("messaging.message.body.size", 4),
+		attribute.Int("throughline.message.attempt", 1),
 		attribute.String("server.address", "127.0.0.1"),
 		attribute.Int("server.port", 5672),
 	}, span.Attributes())
@@ -121,5 +122,7 @@ func TestProcessEndsTheSpanOfAPanic(t *testing.T) {
 	assert.Panics(t, func() {
 		_ = ch.Process(t.Context(), delivery(nil, ""), func(context.Context) error { panic("boom") })
 	})
-	assert.Equal(t, codes.Error, onlySpan(t, recorder).Status().Code)
+	span := onlySpan(t, recorder)
+	assert.Equal(t, codes.Error, span.Status().Code)
+	assert.Contains(t, span.Attributes(), attribute.String("error.type", "panic"))
 }

@@ -41,6 +41,7 @@ func channel(t *testing.T) *amqp.Channel {
 // publish puts a message straight into the exchange, as any other program could.
 func publish(t *testing.T, ch *amqp.Channel, msg amqp.Publishing) {
 	t.Helper()
+	requireLoginsWorkWithin(t, 30*time.Second) // the services have declared the exchange and the queues
 	msg.DeliveryMode = amqp.Persistent
 	confirm, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), exchange, routingKey, true, false, msg)
 	require.NoError(t, err)

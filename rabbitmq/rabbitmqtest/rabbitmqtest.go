@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 
 	"throughline/internal/stack"
@@ -17,28 +18,34 @@ import (
 //
 //	func TestMain(m *testing.M) { os.Exit(broker.Run(m)) }
 type Broker struct {
+	start sync.Once
 	stack *stack.Stack
 }
 
-// URL is the AMQP address of the running node.
-func (b *Broker) URL() string { return b.stack.Endpoints().RabbitMQ }
+// URL is the AMQP address of the running node. The first call starts it, so that
+// tests that need no broker, fuzz workers above all, do not wait for one.
+func (b *Broker) URL() string {
+	b.start.Do(func() {
+		s, err := stacktest.New(&stacktest.Environment{})
+		if err == nil {
+			b.stack = s
+			err = s.Start(context.Background(), "rabbitmq")
+		}
+		if err != nil {
+			panic(fmt.Sprintf("RabbitMQ for the tests: %v", err))
+		}
+	})
+	return b.stack.Endpoints().RabbitMQ
+}
 
-// Run starts the node, runs the tests and stops the node. It returns the exit
-// status for os.Exit.
+// Run runs the tests and stops the node. It returns the exit status for os.Exit.
 func (b *Broker) Run(m *testing.M) int {
-	ctx := context.Background()
-	s, err := stacktest.New(&stacktest.Environment{})
-	if err == nil {
-		defer os.RemoveAll(s.RunDir())
-		b.stack = s
-		err = s.Start(ctx, "rabbitmq")
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "RabbitMQ for the tests:", err)
-		return 1
-	}
 	status := m.Run()
-	if err := s.Stop(ctx, "rabbitmq"); err != nil {
+	if b.stack == nil {
+		return status
+	}
+	defer os.RemoveAll(b.stack.RunDir())
+	if err := b.stack.Stop(context.Background(), "rabbitmq"); err != nil {
 		fmt.Fprintln(os.Stderr, "RabbitMQ for the tests:", err)
 		return 1
 	}

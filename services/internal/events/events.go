@@ -16,6 +16,9 @@ const (
 	UserLoggedIn = "user.logged_in" // routing key and message type
 	AuditQueue   = "user.events.audit"
 	DeadQueue    = AuditQueue + ".dead"
+
+	// AttemptsHeader counts the attempts at a message that failed.
+	AttemptsHeader = "x-attempts"
 )
 
 // RetryDelays are the waits before the second to the sixth attempt.

@@ -81,6 +81,11 @@ func session(ctx context.Context, url, name string, use func(context.Context, *o
 		cancel(errors.New("channel closed"))
 	}()
 	logx.Infof("rabbitmq: connected to %s:%d", uri.Host, uri.Port)
-	err = use(ctx, otelamqp.NewChannel(ch, otelamqp.WithServerAddress(uri.Host, uri.Port)))
+	err = use(ctx, otelamqp.NewChannel(ch,
+		otelamqp.WithServerAddress(uri.Host, uri.Port),
+		otelamqp.WithPeerAddress(conn.RemoteAddr()),
+		otelamqp.WithAttemptHeader(AttemptsHeader),
+		otelamqp.WithoutSettleSpans(), // the process span ends with the settling
+	))
 	return errors.Join(err, context.Cause(ctx))
 }

@@ -9,7 +9,6 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/zeromicro/go-zero/core/logx"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"throughline/otelamqp"
@@ -20,9 +19,6 @@ import (
 
 // handleTimeout bounds the handling of one message.
 const handleTimeout = 10 * time.Second
-
-// attemptKey is the span attribute that counts deliveries of a message, from 1.
-const attemptKey = attribute.Key("throughline.message.attempt")
 
 // Consumer is a go-zero service: it consumes between Start and Stop, and
 // reconnects by itself.
@@ -93,7 +89,6 @@ func (c *Consumer) handle(ctx context.Context, ch *otelamqp.Channel, d *amqp.Del
 
 func (c *Consumer) settle(ctx context.Context, ch *otelamqp.Channel, d *amqp.Delivery) (outcome, error) {
 	attempt := attempts(d) + 1
-	trace.SpanFromContext(ctx).SetAttributes(attemptKey.Int(attempt))
 	failure := c.store(ctx, d, attempt)
 	if failure == nil {
 		logx.WithContext(ctx).Infof("message %q is stored", d.MessageId)

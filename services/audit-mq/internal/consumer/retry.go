@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	// attemptsHeader counts the attempts that failed.
-	attemptsHeader = "x-attempts"
 	// reasonHeader says why a message is in the dead-letter queue.
 	reasonHeader = "x-dead-letter-reason"
 	// maxReason bounds the reason, in bytes: a header is no place for a novel.
@@ -41,7 +39,7 @@ func moveTo(ctx context.Context, ch *otelamqp.Channel, d *amqp.Delivery, queue s
 	if headers == nil {
 		headers = amqp.Table{}
 	}
-	headers[attemptsHeader] = int32(attempt)
+	headers[events.AttemptsHeader] = int32(attempt)
 	if queue == events.DeadQueue {
 		headers[reasonHeader] = reason(failure)
 	}
@@ -70,7 +68,7 @@ func reason(failure error) string {
 // nonsense counts as none: the message then gets its full share of attempts.
 func attempts(d *amqp.Delivery) int {
 	var n int64
-	switch v := d.Headers[attemptsHeader].(type) {
+	switch v := d.Headers[events.AttemptsHeader].(type) {
 	case int32:
 		n = int64(v)
 	case int64:

@@ -9,6 +9,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/assert"
+
+	"throughline/services/internal/events"
 )
 
 func TestNextStop(t *testing.T) {
@@ -29,7 +31,7 @@ func TestAttemptsSurvivesAnyHeader(t *testing.T) {
 		5: {int32(5), int32(6), int64(1 << 62)},
 	} {
 		for _, v := range values {
-			assert.Equal(t, want, attempts(&amqp.Delivery{Headers: amqp.Table{attemptsHeader: v}}), "%T %v", v, v)
+			assert.Equal(t, want, attempts(&amqp.Delivery{Headers: amqp.Table{events.AttemptsHeader: v}}), "%T %v", v, v)
 		}
 	}
 	assert.Zero(t, attempts(&amqp.Delivery{}))

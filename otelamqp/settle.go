@@ -1,0 +1,145 @@
+package otelamqp
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// Ack is the wrapped channel's method within a CLIENT span named
+// "ack {exchange}:{routing key}:{queue}", a child of the process span of the
+// delivery. It is traced and measured for deliveries that this channel has got
+// ([Channel.Get]) or has begun to process ([Channel.Process],
+// [Channel.StartProcess], [Channel.ProcessBatch]), whether it is called here or by
+// the delivery's own Ack.
+func (c *Channel) Ack(tag uint64, multiple bool) error {
+	return c.settle(opAck, tag, multiple, func(a amqp.Acknowledger) error { return a.Ack(tag, multiple) })
+}
+
+// Nack is the wrapped channel's method, traced as [Channel.Ack] is, as "nack …".
+func (c *Channel) Nack(tag uint64, multiple, requeue bool) error {
+	return c.settle(opNack, tag, multiple, func(a amqp.Acknowledger) error { return a.Nack(tag, multiple, requeue) })
+}
+
+// Reject is the wrapped channel's method, traced as [Channel.Ack] is, as
+// "reject …".
+func (c *Channel) Reject(tag uint64, requeue bool) error {
+	return c.settle(opReject, tag, false, func(a amqp.Acknowledger) error { return a.Reject(tag, requeue) })
+}
+
+func (c *Channel) settle(name string, tag uint64, multiple bool, do func(amqp.Acknowledger) error) error {
+	last, before, known := c.unsettled.take(tag, multiple)
+	if !known {
+		return do(c.Channel)
+	}
+	op := last.delivery
+	for _, s := range before {
+		op = op.and(s.delivery)
+	}
+	op.Name = name
+	p := c.plan(op)
+	if p.filtered {
+		return do(last.acknowledger)
+	}
+	began, ctx, span := time.Now(), last.ctx, trace.Span(noop.Span{})
+	if !c.config.noSettleSpans {
+		ctx, span = c.tracer.Start(ctx, p.name, p.startWith(links(ctx, append(before, last)))...)
+	}
+	if span.IsRecording() {
+		span.SetAttributes(deliveryTag(tag))
+		if multiple {
+			span.SetAttributes(semconv.MessagingBatchMessageCount(len(before) + 1))
+		} else {
+			span.SetAttributes(idAttributes(nil, last.messageID, last.conversationID)...)
+		}
+	}
+	err := do(last.acknowledger)
+	c.metrics.recordOperation(ctx, p, time.Since(began), err)
+	endSpan(span, err)
+	return err
+}
+
+// links are to the contexts of the messages whose traces the span in ctx is not
+// part of.
+func links(ctx context.Context, settled []settlement) (links []trace.Link) {
+	own := trace.SpanContextFromContext(ctx).TraceID()
+	for _, s := range settled {
+		if s.creation.IsValid() && s.creation.TraceID() != own {
+			links = append(links, trace.Link{SpanContext: s.creation})
+		}
+	}
+	return links
+}
+
+// settlement is what the span of settling a delivery needs to know of it.
+type settlement struct {
+	ctx                       context.Context
+	delivery                  Operation // but for its name
+	acknowledger              amqp.Acknowledger
+	creation                  trace.SpanContext
+	messageID, conversationID string
+}
+
+// traceSettlement makes the settling of d traced, as a child of the span in ctx.
+func (c *Channel) traceSettlement(ctx context.Context, op Operation, creation trace.SpanContext, d *amqp.Delivery) {
+	if d.Acknowledger == nil || c.subscription(d).autoAck {
+		return
+	}
+	s := settlement{ctx: ctx, delivery: op, acknowledger: d.Acknowledger, creation: creation, messageID: d.MessageId, conversationID: d.CorrelationId}
+	switch d.Acknowledger.(type) {
+	case *Channel, *received:
+		s.acknowledger = c.Channel
+	default:
+		d.Acknowledger = c
+	}
+	c.unsettled.add(d.DeliveryTag, s)
+}
+
+// unsettled holds the deliveries that wait to be settled. The broker's prefetch
+// bounds them.
+type unsettled struct {
+	mu    sync.Mutex
+	byTag map[uint64]settlement
+}
+
+func (u *unsettled) add(tag uint64, s settlement) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.byTag == nil {
+		u.byTag = map[uint64]settlement{}
+	}
+	u.byTag[tag] = s
+}
+
+// take removes the delivery of that tag and, with multiple, all before it; a tag
+// of 0 then means all (AMQP 0-9-1, basic.ack).
+func (u *unsettled) take(tag uint64, multiple bool) (last settlement, before []settlement, known bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if multiple {
+		lastTag := tag
+		for t := range u.byTag {
+			if tag == 0 {
+				lastTag = max(lastTag, t)
+			}
+		}
+		for t, s := range u.byTag {
+			if t < lastTag {
+				before = append(before, s)
+				delete(u.byTag, t)
+			}
+		}
+		tag = lastTag
+	}
+	last, known = u.byTag[tag]
+	delete(u.byTag, tag)
+	if !known && len(before) > 0 {
+		last, before, known = before[0], before[1:], true
+	}
+	return last, before, known
+}

@@ -3,6 +3,7 @@ package otelamqp
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,17 +18,18 @@ import (
 // "process {exchange}:{routing key}:{queue}", as a child of the producer's span
 // whose context the message carries: in its headers or, when those hold none,
 // in a body envelope (see [WrapBody]). Options choose a linked trace instead. The
-// caller ends the span, after it has settled the message.
+// caller calls end once, with what the handling failed with or nil, after it has
+// settled the message; [Channel.Process] does so by itself.
 //
 // A span in ctx becomes a link, as the conventions ask of a consumer with an
 // ambient span, or the parent when the message carries no context.
 //
-// It counts the delivery and its time in the queue; messaging.process.duration
-// is recorded by [Channel.Process] only, which knows the end. And it makes c the
+// It counts the delivery and its time in the queue. And it makes c the
 // Acknowledger of d, so that d.Ack, d.Nack and d.Reject are traced.
-func (c *Channel) StartProcess(ctx context.Context, d *amqp.Delivery) (context.Context, trace.Span) {
-	ctx, span, _ := c.startProcess(ctx, d, time.Now())
-	return ctx, span
+func (c *Channel) StartProcess(ctx context.Context, d *amqp.Delivery) (_ context.Context, end func(error)) {
+	began := time.Now()
+	ctx, span, p := c.startProcess(ctx, d, began)
+	return ctx, func(err error) { c.endProcess(ctx, span, p, began, err) }
 }
 
 func (c *Channel) startProcess(ctx context.Context, d *amqp.Delivery, now time.Time) (context.Context, trace.Span, *plan) {
@@ -99,8 +101,10 @@ func (c *Channel) ProcessBatch(ctx context.Context, ds []amqp.Delivery, handle f
 	began, common := time.Now(), c.operation(opProcess, &ds[0])
 	links := make([]trace.Link, 0, len(ds))
 	creations := make([]trace.SpanContext, len(ds))
+	shared := batchAttributes(&ds[0])
 	for i := range ds {
 		common = common.and(c.operation(opProcess, &ds[i]))
+		shared = intersection(shared, batchAttributes(&ds[i]))
 		creations[i] = trace.SpanContextFromContext(c.extract(context.Background(), &ds[i]))
 		if creations[i].IsValid() {
 			attrs := []attribute.KeyValue{deliveryTag(ds[i].DeliveryTag)}
@@ -112,7 +116,7 @@ func (c *Channel) ProcessBatch(ctx context.Context, ds []amqp.Delivery, handle f
 		return handle(ctx)
 	}
 	ctx, span := c.tracer.Start(ctx, p.name, p.startWith(links)...)
-	span.SetAttributes(semconv.MessagingBatchMessageCount(len(ds)))
+	span.SetAttributes(append(shared, semconv.MessagingBatchMessageCount(len(ds)))...)
 	for i := range ds {
 		if !isReceived(&ds[i]) {
 			c.metrics.recordDelivery(ctx, p, &ds[i], began)
@@ -120,6 +124,17 @@ func (c *Channel) ProcessBatch(ctx context.Context, ds []amqp.Delivery, handle f
 		c.traceSettlement(ctx, c.operation("", &ds[i]), creations[i], &ds[i])
 	}
 	return c.run(ctx, span, p, began, handle)
+}
+
+// batchAttributes are those of a delivery that stand on the span of a batch when
+// all its messages share them.
+func batchAttributes(d *amqp.Delivery) []attribute.KeyValue {
+	return idAttributes([]attribute.KeyValue{deliveryTag(d.DeliveryTag)}, d.MessageId, d.CorrelationId)
+}
+
+// intersection leaves in attrs what is in others, too.
+func intersection(attrs, others []attribute.KeyValue) []attribute.KeyValue {
+	return slices.DeleteFunc(attrs, func(kv attribute.KeyValue) bool { return !slices.Contains(others, kv) })
 }
 
 // and is what two operations have in common.
@@ -138,16 +153,18 @@ func (op Operation) and(other Operation) Operation {
 
 // run calls handle and ends the span.
 func (c *Channel) run(ctx context.Context, span trace.Span, p *plan, began time.Time, handle func(context.Context) error) (err error) {
-	if p.filtered {
-		return handle(ctx)
-	}
 	err = errPanicked
-	defer func() {
-		c.metrics.recordProcess(ctx, p, time.Since(began), err)
-		endSpan(span, err)
-	}()
+	defer func() { c.endProcess(ctx, span, p, began, err) }()
 	err = handle(ctx)
 	return err
+}
+
+func (c *Channel) endProcess(ctx context.Context, span trace.Span, p *plan, began time.Time, err error) {
+	if p.filtered {
+		return
+	}
+	c.metrics.recordProcess(ctx, p, time.Since(began), err)
+	endSpan(span, err)
 }
 
 func (c *Channel) processAttributes(ctx context.Context, span trace.Span, creation trace.SpanContext, d *amqp.Delivery) []attribute.KeyValue {

@@ -51,12 +51,17 @@ func (c *Channel) settle(name string, tag uint64, multiple bool, do func(amqp.Ac
 		ctx, span = c.tracer.Start(ctx, p.name, p.startWith(links(ctx, append(before, last)))...)
 	}
 	if span.IsRecording() {
-		span.SetAttributes(deliveryTag(tag))
-		if multiple {
-			span.SetAttributes(semconv.MessagingBatchMessageCount(len(before) + 1))
-		} else {
-			span.SetAttributes(idAttributes(nil, last.messageID, last.conversationID)...)
+		attrs := idAttributes(nil, last.messageID, last.conversationID)
+		for _, s := range before {
+			attrs = intersection(attrs, idAttributes(nil, s.messageID, s.conversationID))
 		}
+		if multiple {
+			attrs = append(attrs, semconv.MessagingBatchMessageCount(len(before)+1))
+		}
+		if tag != 0 { // all, which is no message's tag
+			attrs = append(attrs, deliveryTag(tag))
+		}
+		span.SetAttributes(attrs...)
 	}
 	err := do(last.acknowledger)
 	c.metrics.recordOperation(ctx, p, time.Since(began), err)

@@ -3,6 +3,7 @@ package otelamqp_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"sync"
 	"testing"
@@ -255,17 +256,36 @@ func TestConcurrentPublishersDoNotMixTheirTraces(t *testing.T) {
 	assert.Equal(t, amqp.Table{"tenant": "a"}, shared)
 }
 
-func TestNoGoroutineOutlivesTheConnection(t *testing.T) {
+// A connection is lost again and again in the middle of publishing and handling,
+// and each time a new one takes over.
+func TestNoGoroutineOutlivesItsConnection(t *testing.T) {
+	url := broker.URL() // starts the node
 	before := goleak.IgnoreCurrent()
-	conn, err := amqp.Dial(broker.URL())
-	require.NoError(t, err)
-	raw, err := conn.Channel()
-	require.NoError(t, err)
-	ch := otelamqp.NewChannel(raw)
-	require.NoError(t, ch.Confirm(false))
-	for range 10 {
-		require.NoError(t, ch.Publish("", "nowhere", true, false, amqp.Publishing{MessageId: "m"}))
+	for range 5 {
+		var socket net.Conn
+		conn, err := amqp.DialConfig(url, amqp.Config{Dial: func(network, address string) (_ net.Conn, err error) {
+			socket, err = amqp.DefaultDial(10*time.Second)(network, address)
+			return socket, err
+		}})
+		require.NoError(t, err)
+		raw, err := conn.Channel()
+		require.NoError(t, err)
+		ch := otelamqp.NewChannel(raw, otelamqp.WithTracerProvider(sdktrace.NewTracerProvider()))
+		require.NoError(t, ch.Confirm(false))
+		queue, err := ch.QueueDeclare("", false, true, true, false, nil)
+		require.NoError(t, err)
+		deliveries, err := ch.Consume(queue.Name, "", false, false, false, false, nil)
+		require.NoError(t, err)
+		for range 10 {
+			require.NoError(t, ch.Publish("", queue.Name, true, false, amqp.Publishing{}))
+			require.NoError(t, ch.Publish("", "nowhere", true, false, amqp.Publishing{}))
+		}
+		d := <-deliveries
+		require.NoError(t, socket.Close())
+		for range deliveries { // until the client has noticed
+		}
+		_ = ch.Process(t.Context(), &d, func(context.Context) error { return d.Ack(false) })
+		_ = conn.Close()
 	}
-	require.NoError(t, conn.Close())
 	goleak.VerifyNone(t, before)
 }

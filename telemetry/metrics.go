@@ -4,10 +4,12 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	prom "github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/zeromicro/go-zero/core/proc"
 	prombridge "go.opentelemetry.io/contrib/bridges/prometheus"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -58,4 +60,22 @@ func isPrometheusClients(family *dto.MetricFamily) bool {
 		}
 	}
 	return false
+}
+
+// registerer keeps what is registered while the process stops: go-zero unregisters
+// its metrics then, before the last export has told what they hold.
+type registerer struct {
+	prom.Registerer
+	stopping atomic.Bool
+}
+
+func (r *registerer) Unregister(c prom.Collector) bool {
+	return !r.stopping.Load() && r.Registerer.Unregister(c)
+}
+
+// keepMetricsToTheEnd must come before go-zero's servers.
+func keepMetricsToTheEnd() {
+	r := &registerer{Registerer: prom.DefaultRegisterer}
+	prom.DefaultRegisterer = r
+	proc.AddWrapUpListener(func() { r.stopping.Store(true) })
 }

@@ -78,6 +78,7 @@ func Setup(ctx context.Context, serviceName string) (Shutdown, error) {
 	// go-zero sets a TracerProvider of its own when a server is made, once in a
 	// process. Let it have had its turn, so that ours stays.
 	gozerotrace.StartAgent(gozerotrace.Config{Name: serviceName})
+	keepMetricsToTheEnd()
 	prometheus.Enable() // go-zero counts nothing otherwise; this opens no port
 	console := addLogWriter(lp)
 	otel.SetErrorHandler(newErrorHandler(console))

@@ -41,8 +41,9 @@ unit: build node ## Run the unit tests, with the race detector
 e2e: build ## Run the end-to-end tests, on free ports beside whatever runs
 	go test -count=1 -timeout 40m ./internal/e2e
 
-bench: build ## Measure publishing on a real broker
-	go test -run '^$$' -bench . ./otelamqp
+bench: build ## Measure otelamqp against the bare client, and write the table of its README (about 5 minutes)
+	@go build -o .build/bench ./internal/bench
+	@.build/bench -readme otelamqp/README.md
 
 fuzz: ## Fuzz what reads messages from strangers (FUZZTIME=10m for each target)
 	@for target in FuzzExtract FuzzUnwrapBody; do go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-10m} ./otelamqp; done

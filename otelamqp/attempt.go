@@ -89,9 +89,9 @@ func deadLetterAttributes(attrs []attribute.KeyValue, headers amqp.Table) []attr
 }
 
 // originOf is the first trace of a message whose headers carry creation.
-func originOf(headers amqp.Table, creation trace.SpanContext) string {
+func originOf(headers amqp.Table, creation trace.SpanContext) trace.TraceID {
 	if id, err := trace.TraceIDFromHex(HeaderCarrier(headers).Get(OriginHeader)); err == nil {
-		return id.String()
+		return id
 	}
-	return creation.TraceID().String()
+	return creation.TraceID()
 }

@@ -43,9 +43,10 @@ func newMetrics(mp metric.MeterProvider) metrics {
 	return metrics{sent.Inst(), consumed.Inst(), operation.Inst(), process.Inst(), timeInQueue}
 }
 
-// enabled tells whether anything that is measured goes anywhere.
+// enabled tells whether anything that is measured goes anywhere. Where nothing
+// does, not even the time is asked for.
 func (m *metrics) enabled(ctx context.Context) bool {
-	return m.operation.Enabled(ctx) || m.process.Enabled(ctx) || m.sent.Enabled(ctx) || m.consumed.Enabled(ctx)
+	return m.operation.Enabled(ctx) || m.process.Enabled(ctx) || m.sent.Enabled(ctx) || m.consumed.Enabled(ctx) || m.timeInQueue.Enabled(ctx)
 }
 
 // measurement holds the attributes of an operation's metrics in the form that
@@ -74,27 +75,37 @@ func (p *plan) measurement(err error) measurement {
 }
 
 // recordSend counts a message that was sent, or was not.
-func (m *metrics) recordSend(ctx context.Context, p *plan, took time.Duration, err error) {
+func (m *metrics) recordSend(ctx context.Context, p *plan, began time.Time, err error) {
+	if !m.enabled(ctx) {
+		return
+	}
 	with := p.measurement(err)
 	m.sent.Add(ctx, 1, with.add...)
-	m.operation.Record(ctx, took.Seconds(), with.operation...)
+	m.operation.Record(ctx, time.Since(began).Seconds(), with.operation...)
 }
 
 // recordOperation measures what a client does but send.
-func (m *metrics) recordOperation(ctx context.Context, p *plan, took time.Duration, err error) {
-	m.operation.Record(ctx, took.Seconds(), p.measurement(err).operation...)
+func (m *metrics) recordOperation(ctx context.Context, p *plan, began time.Time, err error) {
+	if m.enabled(ctx) {
+		m.operation.Record(ctx, time.Since(began).Seconds(), p.measurement(err).operation...)
+	}
 }
 
 // recordDelivery counts a message that has reached the application.
 func (m *metrics) recordDelivery(ctx context.Context, p *plan, d *amqp.Delivery, now time.Time) {
+	if !m.enabled(ctx) {
+		return
+	}
 	m.consumed.Add(ctx, 1, p.succeeded.add...)
 	if waited, known := timeInQueue(d, now); known {
 		m.timeInQueue.Record(ctx, waited.Seconds(), p.succeeded.record...)
 	}
 }
 
-func (m *metrics) recordProcess(ctx context.Context, p *plan, took time.Duration, err error) {
-	m.process.Record(ctx, took.Seconds(), p.measurement(err).record...)
+func (m *metrics) recordProcess(ctx context.Context, p *plan, began time.Time, err error) {
+	if m.enabled(ctx) {
+		m.process.Record(ctx, time.Since(began).Seconds(), p.measurement(err).record...)
+	}
 }
 
 // timeInQueue is not known of a message with neither header nor timestamp. Two

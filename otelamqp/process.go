@@ -163,7 +163,7 @@ func (c *Channel) endProcess(ctx context.Context, span trace.Span, p *plan, bega
 	if p.filtered {
 		return
 	}
-	c.metrics.recordProcess(ctx, p, time.Since(began), err)
+	c.metrics.recordProcess(ctx, p, began, err)
 	endSpan(span, err)
 }
 
@@ -171,8 +171,8 @@ func (c *Channel) processAttributes(ctx context.Context, span trace.Span, creati
 	attrs := make([]attribute.KeyValue, 0, 8)
 	attrs = append(attrs, AttemptKey.Int(c.Attempt(d)))
 	if creation.IsValid() {
-		if origin := originOf(d.Headers, creation); origin != span.SpanContext().TraceID().String() {
-			attrs = append(attrs, OriginKey.String(origin))
+		if origin := originOf(d.Headers, creation); origin != span.SpanContext().TraceID() {
+			attrs = append(attrs, OriginKey.String(origin.String()))
 		}
 	}
 	return c.deliveryAttributes(deadLetterAttributes(attrs, d.Headers), ctx, d)

@@ -73,7 +73,7 @@ type send struct {
 func (c *Channel) startSend(ctx context.Context, exchange, key string, msg *amqp.Publishing) send {
 	s := send{channel: c, plan: c.plan(Operation{Name: opSend, Exchange: exchange, RoutingKey: key}), ctx: ctx, span: noop.Span{}, began: time.Now(), losses: c.watch.losses.Load()}
 	s.publishedAt = c.publishedAt(s.began)
-	origin := ""
+	var origin trace.TraceID
 	if !s.plan.filtered {
 		var links []trace.Link
 		if earlier := c.earlier(ctx, msg.Headers); earlier.IsValid() {
@@ -87,8 +87,8 @@ func (c *Channel) startSend(ctx context.Context, exchange, key string, msg *amqp
 	}
 	msg.Headers = c.inject(s.ctx, msg.Headers)
 	msg.Headers[PublishedAtHeader] = s.publishedAt
-	if origin != "" {
-		msg.Headers[OriginHeader] = origin
+	if origin.IsValid() {
+		msg.Headers[OriginHeader] = origin.String()
 	}
 	return s
 }
@@ -107,7 +107,8 @@ func (c *Channel) publishedAt(now time.Time) int64 {
 func (c *Channel) publishingAttributes(ctx context.Context, msg *amqp.Publishing) []attribute.KeyValue {
 	attrs := c.messageAttributes(nil, msg.MessageId, msg.CorrelationId, len(msg.Body))
 	if c.config.publishAttributes != nil {
-		attrs = append(attrs, c.config.publishAttributes(ctx, msg)...)
+		shown := *msg // escapes, and msg must not: every message would be on the heap
+		attrs = append(attrs, c.config.publishAttributes(ctx, &shown)...)
 	}
 	return attrs
 }
@@ -138,7 +139,7 @@ func (s *send) observed() bool {
 
 func (s *send) end(err error) {
 	if !s.plan.filtered {
-		s.channel.metrics.recordSend(s.ctx, s.plan, time.Since(s.began), err)
+		s.channel.metrics.recordSend(s.ctx, s.plan, s.began, err)
 	}
 	endSpan(s.span, err)
 }

@@ -47,7 +47,7 @@ func (c *Channel) GetWithContext(ctx context.Context, queue string, autoAck bool
 		}
 		defer endSpan(span, err)
 	}
-	c.metrics.recordOperation(ctx, p, time.Since(began), err)
+	c.metrics.recordOperation(ctx, p, began, err)
 	if ok {
 		c.metrics.recordDelivery(ctx, p, &d, time.Now())
 		c.traceSettlement(parent, p.operation, creation, &d)

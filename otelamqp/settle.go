@@ -64,7 +64,7 @@ func (c *Channel) settle(name string, tag uint64, multiple bool, do func(amqp.Ac
 		span.SetAttributes(attrs...)
 	}
 	err := do(last.acknowledger)
-	c.metrics.recordOperation(ctx, p, time.Since(began), err)
+	c.metrics.recordOperation(ctx, p, began, err)
 	endSpan(span, err)
 	return err
 }

@@ -54,8 +54,9 @@ func benchMessage() amqp.Publishing {
 //	way=article   a connection and a channel for each message, the context in the JSON body, no confirm
 //	way=bare      amqp091-go alone
 //	way=dropped   this package, with a sampler that drops every span
-//	way=sampled   this package, with every span exported: send, process and ack
-//	way=metrics   the same, with its metrics
+//	way=sampled   this package, with every span exported: send and process
+//	way=settle    the same, with the spans of acknowledging
+//	way=metrics   sampled, with its metrics
 func BenchmarkEndToEnd(b *testing.B) {
 	collector := discardingCollector(b)
 	b.Run("window=1", func(b *testing.B) {
@@ -101,12 +102,17 @@ func benchmarkWindow(b *testing.B, window int, collector string) {
 	b.Run("way=sampled", func(b *testing.B) {
 		tp, flush := exporting(b, collector)
 		traced(b, tp)
+		flush(2 * b.N)
+	})
+	b.Run("way=settle", func(b *testing.B) {
+		tp, flush := exporting(b, collector)
+		traced(b, tp, otelamqp.WithSettleSpans())
 		flush(3 * b.N)
 	})
 	b.Run("way=metrics", func(b *testing.B) {
 		tp, flush := exporting(b, collector)
 		traced(b, tp, otelamqp.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))))
-		flush(3 * b.N)
+		flush(2 * b.N)
 	})
 }
 

@@ -115,6 +115,7 @@ func (s *scene) options() []otelamqp.Option {
 		otelamqp.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(s.spans))),
 		otelamqp.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.reader))),
 		otelamqp.WithPropagator(propagator),
+		otelamqp.WithSettleSpans(),
 	}
 	if !s.with.bare {
 		opts = append(opts, otelamqp.WithServerAddress(serverHost, serverPort), otelamqp.WithPeerAddress(s.conn.RemoteAddr()),

@@ -65,7 +65,6 @@ func Example() {
 	// Output:
 	// handle hello
 	// producer span: send mail
-	// client span: ack mail
 	// consumer span: process mail
 }
 
@@ -164,7 +163,8 @@ func ExampleChannel_ProcessBatch() {
 	defer conn.Close()
 	amqpChannel, err := conn.Channel()
 	check(err)
-	ch := otelamqp.NewChannel(amqpChannel, otelamqp.WithTracerProvider(provider), otelamqp.WithPropagator(propagation.TraceContext{}))
+	ch := otelamqp.NewChannel(amqpChannel, otelamqp.WithTracerProvider(provider), otelamqp.WithPropagator(propagation.TraceContext{}),
+		otelamqp.WithSettleSpans())
 
 	_, err = ch.QueueDeclare("clicks", true, false, false, false, nil)
 	check(err)

@@ -25,7 +25,7 @@ type config struct {
 	deliveryAttributes       func(context.Context, *amqp.Delivery) []attribute.KeyValue
 	spanName, template       func(Operation) string
 	filter                   func(Operation) bool
-	bodySize, noSettleSpans  bool
+	bodySize, settleSpans    bool
 
 	baggage                 allowList
 	attemptHeader           string
@@ -124,10 +124,11 @@ func WithBodySize() Option {
 	return func(c *config) { c.bodySize = true }
 }
 
-// WithoutSettleSpans leaves out the spans of Ack, Nack and Reject; they are still
-// measured.
-func WithoutSettleSpans() Option {
-	return func(c *config) { c.noSettleSpans = true }
+// WithSettleSpans makes Ack, Nack and Reject spans, too. They are always measured.
+// The broker does not answer them, so their spans tell little but the time at
+// which a message was let go, and cost as much as the others.
+func WithSettleSpans() Option {
+	return func(c *config) { c.settleSpans = true }
 }
 
 // WithBaggage lets the baggage members of these names cross the broker in both

@@ -13,7 +13,7 @@
 //	send {exchange}:{routing key}             PRODUCER  Publish…; ends with the broker's confirmation
 //	receive {exchange}:{routing key}:{queue}  CLIENT    Get, GetWithContext
 //	process {exchange}:{routing key}:{queue}  CONSUMER  Process, StartProcess, ProcessBatch
-//	ack {exchange}:{routing key}:{queue}      CLIENT    Ack, Nack, Reject, of the delivery or of the channel
+//	ack {exchange}:{routing key}:{queue}      CLIENT    Ack, Nack, Reject, by WithSettleSpans
 //
 // The process span of a single message is a child of the send span, so that both
 // sides of the broker are one trace; [WithLinkedTraces], [WithNewTraceOnRedelivery]

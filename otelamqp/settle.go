@@ -11,9 +11,9 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// Ack is the wrapped channel's method within a CLIENT span named
-// "ack {exchange}:{routing key}:{queue}", a child of the process span of the
-// delivery. It is traced and measured for deliveries that this channel has got
+// Ack is the wrapped channel's method, measured and, by [WithSettleSpans], within a
+// CLIENT span named "ack {exchange}:{routing key}:{queue}", a child of the process
+// span of the delivery. It is so for deliveries that this channel has got
 // ([Channel.Get]) or has begun to process ([Channel.Process],
 // [Channel.StartProcess], [Channel.ProcessBatch]), whether it is called here or by
 // the delivery's own Ack.
@@ -47,7 +47,7 @@ func (c *Channel) settle(name string, tag uint64, multiple bool, do func(amqp.Ac
 		return do(last.acknowledger)
 	}
 	began, ctx, span := time.Now(), last.ctx, trace.Span(noop.Span{})
-	if !c.config.noSettleSpans {
+	if c.config.settleSpans {
 		ctx, span = c.tracer.Start(ctx, p.name, p.startWith(links(ctx, append(before, last)))...)
 	}
 	if span.IsRecording() {

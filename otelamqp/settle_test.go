@@ -51,7 +51,7 @@ func TestSettlingIsPartOfTheTrace(t *testing.T) {
 		"reject": func(ch *otelamqp.Channel, d amqp.Delivery) error { return ch.Reject(d.DeliveryTag, false) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			ch, _, recorder := traced(t)
+			ch, _, recorder := traced(t, otelamqp.WithSettleSpans())
 			queue := namedQueue(t, ch, nil)
 			publish(t, ch, queue, 1)
 			deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
@@ -72,7 +72,7 @@ func TestSettlingIsPartOfTheTrace(t *testing.T) {
 }
 
 func TestSettlingOnALostChannelIsAnError(t *testing.T) {
-	ch, queue, recorder := traced(t)
+	ch, queue, recorder := traced(t, otelamqp.WithSettleSpans())
 	publish(t, ch, queue, 1)
 	d, ok, err := ch.Get(queue, false)
 	require.NoError(t, err)
@@ -83,8 +83,8 @@ func TestSettlingOnALostChannelIsAnError(t *testing.T) {
 	require.ErrorIs(t, d.Ack(false), amqp.ErrClosed, "a second time: known no more, but refused")
 }
 
-func TestSettleSpansCanBeLeftOut(t *testing.T) {
-	ch, queue, recorder := traced(t, otelamqp.WithoutSettleSpans())
+func TestSettlingMakesNoSpanUnasked(t *testing.T) {
+	ch, queue, recorder := traced(t)
 	publish(t, ch, queue, 1)
 	d, ok, err := ch.Get(queue, false)
 	require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestSettleSpansCanBeLeftOut(t *testing.T) {
 }
 
 func TestGetIsLinkedToTheMessage(t *testing.T) {
-	ch, _, recorder := traced(t)
+	ch, _, recorder := traced(t, otelamqp.WithSettleSpans())
 	queue := namedQueue(t, ch, nil)
 	_, ok, err := ch.Get(queue, false)
 	require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestGetIsLinkedToTheMessage(t *testing.T) {
 
 func TestBatchIsOneSpanLinkedToEachMessage(t *testing.T) {
 	const n = 3
-	ch, _, recorder := traced(t)
+	ch, _, recorder := traced(t, otelamqp.WithSettleSpans())
 	queue := namedQueue(t, ch, nil)
 	publish(t, ch, queue, n)
 	deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
@@ -165,7 +165,7 @@ func TestBatchIsOneSpanLinkedToEachMessage(t *testing.T) {
 // The broker itself moves the message here: from its queue to the dead letters,
 // and the thread holds.
 func TestDeadLetterKeepsItsTrace(t *testing.T) {
-	ch, dead, recorder := traced(t)
+	ch, dead, recorder := traced(t, otelamqp.WithSettleSpans())
 	queue := namedQueue(t, ch, amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead})
 	publish(t, ch, queue, 1)
 	first, err := ch.Consume(queue, "", false, false, false, false, nil)

@@ -24,8 +24,8 @@ import (
 )
 
 func main() {
-	rounds := flag.Int("rounds", 10, "how many times to run each benchmark")
-	benchtime := flag.Duration("benchtime", 500*time.Millisecond, "how long to run one benchmark in a round")
+	rounds := flag.Int("rounds", 25, "how many times to run each benchmark")
+	benchtime := flag.Duration("benchtime", 200*time.Millisecond, "how long to run one benchmark in a round")
 	dir := flag.String("dir", ".build", "directory for bench.txt (in the format of Go benchmarks) and bench.json")
 	readme := flag.String("readme", "", "Markdown file to write the tables into, between "+readmeBegin+" and "+readmeEnd)
 	flag.Parse()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,9 +86,8 @@ func (b binary) run(ctx context.Context, rounds int, benchtime time.Duration, ra
 	defer progress.finish()
 	for round := range rounds {
 		order := slices.Clone(warmUp)
-		if round%2 == 1 { // what comes later in a round has no advantage
-			slices.Reverse(order)
-		}
+		// What one leaves behind on the broker and the disk is not always the same one's to bear.
+		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, benchmark := range order {
 			name := benchmarkName(benchmark)
 			progress.begin(round, name)

@@ -85,7 +85,6 @@ func session(ctx context.Context, url, name string, use func(context.Context, *o
 		otelamqp.WithServerAddress(uri.Host, uri.Port),
 		otelamqp.WithPeerAddress(conn.RemoteAddr()),
 		otelamqp.WithAttemptHeader(AttemptsHeader),
-		otelamqp.WithoutSettleSpans(), // the process span ends with the settling
 	))
 	return errors.Join(err, context.Cause(ctx))
 }

@@ -7,7 +7,7 @@ SHELL       := /bin/bash
 
 throughline := .build/bin/throughline
 
-.PHONY: help up down status load verify trace build test unit e2e bench fuzz lint clean command node
+.PHONY: help up down status load verify trace build test unit e2e bench fuzz lint clean command node chromium
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,10 +35,10 @@ build: command ## Build every part and install RabbitMQ where it is missing, wit
 
 test: lint unit e2e ## Run every test: lint, unit tests, and end-to-end tests on the real stack
 
-unit: build node ## Run the unit tests, with the race detector
+unit: node build ## Run the unit tests, with the race detector
 	go test -race -timeout 20m $$(go list ./... | grep -v /internal/e2e)
 
-e2e: build ## Run the end-to-end tests, on free ports beside whatever runs
+e2e: node chromium build ## Run the end-to-end tests, those in a browser among them, on free ports beside whatever runs
 	go test -count=1 -timeout 40m ./internal/e2e
 
 bench: build ## Measure otelamqp against the bare client, and write the table of its README (about 5 minutes)
@@ -54,15 +54,17 @@ lint: ## Check format, go vet and staticcheck
 	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) ./...
 
 clean: down ## Stop every part and remove all that was built, stored and logged
-	rm -rf .run .build
+	rm -rf .run .build console/node_modules console/dist/[!.]* console/dist/.sources
 
 # The same flags as for the services, which share most packages with it.
 command:
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $(throughline) ./cmd/throughline
 
 # Only what is missing: beside a Node.js of another origin, Debian's npm is not wanted.
-node:
-	@for tool in node npm; do \
+node: tools = node npm
+chromium: tools = chromium
+node chromium:
+	@for tool in $(tools); do \
 		command -v $$tool >/dev/null && continue; \
 		package=$${tool/#node/nodejs}; \
 		[[ $$(id -u) == 0 ]] || { echo "$$tool is missing and the tests need it: apt-get install $$package (make installs it when run as root)" >&2; exit 1; }; \

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
+	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
 	"throughline/internal/stack"
+	"throughline/internal/terminal"
 	"throughline/internal/verify"
 )
 
@@ -45,13 +48,21 @@ outlive the command: stop them with throughline down.`,
 			if err := verify.ShowLogin(cmd.Context(), target, cmd.OutOrStdout(), true); err != nil {
 				return err
 			}
-			printAddresses(cmd.OutOrStdout(), s.Endpoints())
+			printAddresses(cmd.OutOrStdout(), s.Endpoints(), runs(s.Status(cmd.Context()), "console"))
 			return nil
 		},
 	}
 }
 
-func printAddresses(out io.Writer, e stack.Endpoints) {
+func runs(parts []stack.PartStatus, name string) bool {
+	return slices.ContainsFunc(parts, func(p stack.PartStatus) bool { return p.Name == name && p.State == stack.Running })
+}
+
+func printAddresses(out io.Writer, e stack.Endpoints, console bool) {
+	if console {
+		fmt.Fprintf(out, "\n  open       %s   the dashboards, any trace with its logs, search, the flow\n",
+			terminal.Color(out, color.Bold).Sprint(e.Console))
+	}
 	fmt.Fprintf(out, "\n  log in     curl -d '{\"mobile\":\"13800000001\",\"password\":\"demo-password\"}' -H 'Content-Type: application/json' %s/v1/login\n", e.LoginAPI)
 	fmt.Fprintf(out, "  logins     %s/v1/logins\n", e.AuditMQ)
 	if e.Grafana != "" {

@@ -148,7 +148,7 @@ func nativePorts(t *testing.T, shell map[string]string) []string {
 	endpoints := reflect.ValueOf(nativeRun(t, shell).Endpoints())
 	for i := range endpoints.NumField() {
 		address := endpoints.Field(i).String()
-		if address == "" { // a Grafana that is not installed
+		if address == "" || address == nativeRun(t, shell).Endpoints().Console { // no Grafana is installed; see TestSameParts
 			continue
 		}
 		if !strings.Contains(address, "://") {

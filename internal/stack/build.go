@@ -20,9 +20,10 @@ type build struct {
 	name     string
 	dir      string // of the Go module
 	packages []string
-	makes    []string // one path for each package
-	flags    []string // of the Go tool, beside the usual ones
-	always   bool     // part of the source tree: the Go tool knows best whether it is up to date
+	makes    []string                                                        // one path for each package
+	flags    []string                                                        // of the Go tool, beside the usual ones
+	always   bool                                                            // part of the source tree: the Go tool knows best whether it is up to date
+	before   func(ctx context.Context, reporter Reporter, tick func()) error // makes what is embedded; may be nil
 	usual    time.Duration
 }
 
@@ -80,7 +81,7 @@ func (s *Stack) runBuilds(ctx context.Context, builds []*build, reporter Reporte
 			progress.Left = max(0, times.expected(b)-progress.Elapsed) + after
 			reporter.Build(progress)
 		}
-		changed, err := s.runBuild(ctx, b, func() { report(false, false) })
+		changed, err := s.runBuild(ctx, b, reporter, func() { report(false, false) })
 		if err != nil {
 			return err
 		}
@@ -97,7 +98,7 @@ func (s *Stack) runBuilds(ctx context.Context, builds []*build, reporter Reporte
 // runBuild runs one build, calling tick about each second, and tells whether it
 // made a new binary. Stopped half-way, it leaves no binary, and what is compiled
 // stays in the Go tool's cache.
-func (s *Stack) runBuild(ctx context.Context, b *build, tick func()) (bool, error) {
+func (s *Stack) runBuild(ctx context.Context, b *build, reporter Reporter, tick func()) (bool, error) {
 	// Another process that held the lock may have built it.
 	if upToDate, err := b.upToDate(); err != nil || upToDate {
 		return false, err
@@ -105,6 +106,11 @@ func (s *Stack) runBuild(ctx context.Context, b *build, tick func()) (bool, erro
 	inputs, err := b.inputs()
 	if err != nil {
 		return false, err
+	}
+	if b.before != nil {
+		if err := b.before(ctx, reporter, tick); err != nil {
+			return false, err
+		}
 	}
 	// The Go tool writes into a directory of its own, which it knows again:
 	// what is up to date there is not linked anew.

@@ -31,6 +31,7 @@ var defaultPorts = map[string]int{
 	"LOKI_GRPC_PORT":           9096,
 	"PROMETHEUS_PORT":          9090,
 	"GRAFANA_PORT":             3000,
+	"CONSOLE_PORT":             3300,
 	"TEMPO_PORT":               3200,
 	"TEMPO_GRPC_PORT":          9095,
 	"TEMPO_OTLP_HTTP_PORT":     24318,

@@ -20,6 +20,7 @@ type part struct {
 	// No part waits for another at its start: each reconnects by itself.
 	needs    []string
 	external bool
+	optional bool // what else runs does without it
 
 	binary string   // path of the executable
 	made   *build   // makes the binary; nil when it was given
@@ -229,6 +230,8 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			grace:   20 * time.Second,
 		},
 	}
+	console := s.console(env)
+	parts = append([]*part{console}, parts...)
 	if grafana := s.grafana(env); grafana != nil {
 		parts = append([]*part{grafana}, parts...)
 	}
@@ -237,7 +240,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 	}
 
 	var builds []*build
-	for _, b := range []*build{services, collector.build, tempo.build, jaeger.build, loki.build, prometheus.build, promtool.build} {
+	for _, b := range []*build{services, collector.build, tempo.build, jaeger.build, loki.build, prometheus.build, console.made, promtool.build} {
 		if b != nil && len(b.makes) > 0 {
 			builds = append(builds, b)
 		}

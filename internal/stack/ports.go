@@ -12,12 +12,12 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// checkPorts returns an error that names every port that a part is about to
-// listen on and a process other than the stack's own holds.
-func (s *Stack) checkPorts(ctx context.Context) error {
+// checkPorts returns an error that names every port that one of the parts is about
+// to listen on and a process other than the stack's own holds.
+func (s *Stack) checkPorts(ctx context.Context, parts ...*part) error {
 	var errs []error
 	var holders map[int]int
-	for _, p := range s.parts {
+	for _, p := range parts {
 		for _, variable := range p.ports {
 			port := s.ports[variable]
 			err := s.tryListen(port)

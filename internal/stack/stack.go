@@ -57,6 +57,7 @@ type Endpoints struct {
 	Loki               string // URL
 	Prometheus         string // URL
 	Grafana            string // URL; empty when none is installed
+	Console            string // URL
 }
 
 // New reads the configuration from the environment variables that getenv serves
@@ -123,6 +124,7 @@ func (s *Stack) Endpoints() Endpoints {
 		Tempo:            "http://" + s.at("TEMPO_PORT"),
 		Loki:             "http://" + s.at("LOKI_PORT"),
 		Prometheus:       "http://" + s.at("PROMETHEUS_PORT"),
+		Console:          "http://" + s.at("CONSOLE_PORT"),
 	}
 	if !s.broker.external {
 		e.RabbitMQManagement = "http://" + s.at("RABBITMQ_MANAGEMENT_PORT")

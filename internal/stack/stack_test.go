@@ -106,7 +106,7 @@ func TestAGivenBinaryIsNotBuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := map[string]string{}
-	for _, variable := range []string{"LOGIN_API_BIN", "USER_RPC_BIN", "AUDIT_MQ_BIN", "COLLECTOR_BIN", "TEMPO_BIN", "LOKI_BIN", "PROMETHEUS_BIN", "PROMTOOL_BIN"} {
+	for _, variable := range []string{"LOGIN_API_BIN", "USER_RPC_BIN", "AUDIT_MQ_BIN", "COLLECTOR_BIN", "TEMPO_BIN", "LOKI_BIN", "PROMETHEUS_BIN", "PROMTOOL_BIN", "CONSOLE_BIN"} {
 		given[variable] = self
 	}
 	s, err := newStack(t, given)

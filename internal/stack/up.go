@@ -50,8 +50,8 @@ func (f *Failure) Error() string {
 // and is as it should be is kept.
 //
 // If a part fails, Up stops those that it started itself and returns a Failure
-// that names the part. If ctx ends, it stops only what it started and is not yet
-// healthy, and the next Up goes on from there.
+// that names the part; without an optional one it goes on. If ctx ends, it stops
+// only what it started and is not yet healthy, and the next Up goes on from there.
 func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) error {
 	unlock, err := s.begin(ctx, reporter)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) er
 	}
 	defer unlock()
 	toInstall, err := s.notInstalled()
-	if err := errors.Join(err, s.checkPorts(ctx)); err != nil {
+	if err := errors.Join(err, s.checkPorts(ctx, s.required()...)); err != nil {
 		return err
 	}
 	missing, err := s.missing()
@@ -162,6 +162,12 @@ func (u *up) bring(ctx context.Context, p *part) error {
 		return ctx.Err()
 	case <-u.built[p.name]:
 	}
+	if p.optional {
+		if err := u.checkPorts(ctx, p); err != nil {
+			u.reporter.Note(err.Error())
+			return nil
+		}
+	}
 	started, err := u.ensure(ctx, p, u.reporter)
 	if started {
 		u.mu.Lock()
@@ -171,7 +177,16 @@ func (u *up) bring(ctx context.Context, p *part) error {
 	if err == nil {
 		close(u.healthy[p.name])
 	}
+	if p.optional && ctx.Err() == nil && err != nil {
+		u.reporter.Note(err.Error())
+		return nil
+	}
 	return err
+}
+
+// required returns the parts without which there is no stack.
+func (s *Stack) required() []*part {
+	return slices.DeleteFunc(slices.Clone(s.parts), func(p *part) bool { return p.optional })
 }
 
 // whenTraceable calls show when a trace can be seen and something is still being built.
@@ -183,9 +198,9 @@ func (u *up) whenTraceable(ctx context.Context, show func(context.Context)) {
 		case <-u.healthy[name]:
 		}
 	}
-	for _, built := range u.built {
+	for _, p := range u.required() {
 		select {
-		case <-built:
+		case <-u.built[p.name]:
 		default:
 			show(ctx)
 			return

@@ -156,7 +156,7 @@ func TestDownStopsUsersFirstAndTheStubbornToo(t *testing.T) {
 			t.Errorf("%s is still there after down with volumes", name)
 		}
 	}
-	if err := s.checkPorts(ctx); err != nil {
+	if err := s.checkPorts(ctx, s.parts...); err != nil {
 		t.Error(err)
 	}
 }

@@ -42,7 +42,7 @@ func compile(ctx context.Context, brokerURL string) (binary, error) {
 func (b binary) remove() { _ = os.RemoveAll(filepath.Dir(b.path)) }
 
 // measurements hold the values of each benchmark, by unit, in the order of the
-// rounds. A benchmark is named as in "Publish/way=bare", without the number of
+// source. A benchmark is named as in "Publish/way=bare", without the number of
 // processors.
 type measurements struct {
 	names  []string
@@ -50,12 +50,16 @@ type measurements struct {
 	cpu    string
 }
 
-func (m *measurements) add(result *benchfmt.Result) {
-	name := benchmarkName(result)
+func (m *measurements) expect(name string) {
 	if m.values[name] == nil {
 		m.values[name] = map[string][]float64{}
 		m.names = append(m.names, name)
 	}
+}
+
+func (m *measurements) add(result *benchfmt.Result) {
+	name := benchmarkName(result)
+	m.expect(name)
 	for _, value := range result.Values {
 		m.values[name][value.Unit] = append(m.values[name][value.Unit], value.Value)
 	}
@@ -84,6 +88,9 @@ func (b binary) run(ctx context.Context, rounds int, benchtime time.Duration, ra
 	writer := benchfmt.NewWriter(file)
 	progress := newProgress(os.Stderr, rounds, len(warmUp))
 	defer progress.finish()
+	for _, benchmark := range warmUp {
+		measured.expect(benchmarkName(benchmark))
+	}
 	for round := range rounds {
 		order := slices.Clone(warmUp)
 		// What one leaves behind on the broker and the disk is not always the same one's to bear.

@@ -7,16 +7,13 @@ package interop
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	_ "embed"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -29,20 +26,14 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"throughline/internal/npm"
 	"throughline/otelamqp"
 	"throughline/rabbitmq/rabbitmqtest"
 )
 
-const (
-	root       = "../../.."
-	tracestate = "vendor=interop"
-)
+const tracestate = "vendor=interop"
 
 var (
-	//go:embed package.json
-	packageJSON []byte
-	//go:embed package-lock.json
-	packageLock []byte
 	//go:embed peer.cjs
 	peer string
 
@@ -53,60 +44,11 @@ var (
 
 func TestMain(m *testing.M) {
 	var err error
-	if packages, err = install(context.Background()); err != nil {
+	if packages, err = npm.Install(context.Background(), "../../..", ".", "interop"); err != nil {
 		fmt.Fprintln(os.Stderr, "the Node side of the test:", err)
 		os.Exit(1)
 	}
 	os.Exit(broker.Run(m))
-}
-
-// install gives the directory in which an earlier run or this one has installed
-// the packages. It gets its name when it is complete.
-func install(ctx context.Context) (string, error) {
-	for _, command := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(command); err != nil {
-			return "", fmt.Errorf("%s is missing: make test installs it when you are root; otherwise: apt-get install nodejs npm", command)
-		}
-	}
-	buildDir := cmp.Or(os.Getenv("THROUGHLINE_BUILD_DIR"), ".build")
-	if !filepath.IsAbs(buildDir) {
-		buildDir = filepath.Join(root, buildDir)
-	}
-	hash := sha256.Sum256(packageLock)
-	dir := filepath.Join(buildDir, "npm", fmt.Sprintf("interop-%x", hash[:8]))
-	if exists(dir) {
-		return dir, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
-	}
-	stage, err := os.MkdirTemp(filepath.Dir(dir), "installing-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(stage)
-	for name, content := range map[string][]byte{"package.json": packageJSON, "package-lock.json": packageLock} {
-		if err := os.WriteFile(filepath.Join(stage, name), content, 0o644); err != nil {
-			return "", err
-		}
-	}
-	fmt.Fprintln(os.Stderr, "installing the npm packages into", dir, "(once)")
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
-	npm := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	npm.Dir, npm.Stdout, npm.Stderr = stage, os.Stderr, os.Stderr
-	if err := npm.Run(); err != nil {
-		return "", fmt.Errorf("npm ci: %w", err)
-	}
-	if err := os.Rename(stage, dir); err != nil && !exists(dir) { // another run may have been quicker
-		return "", err
-	}
-	return dir, nil
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 // span is what the peer prints of a finished span.

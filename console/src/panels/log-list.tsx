@@ -1,0 +1,13 @@
+import type { LogData, UnknownSpec } from '@perses-dev/core'
+import type { PanelProps } from '@perses-dev/plugin-system'
+import { useMemo } from 'react'
+import { LogLines } from './log-lines'
+import { panelPlugin } from './panel-plugin'
+
+function List({ contentDimensions, queryResults }: PanelProps<UnknownSpec, { logs: LogData }>) {
+  const entries = queryResults[0]?.data.logs.entries
+  const lines = useMemo(() => (entries ?? []).map(({ timestamp, line, labels }) => ({ time: timestamp * 1000, line, labels: labels ?? {} })), [entries])
+  return <LogLines lines={lines} height={contentDimensions?.height ?? 0} />
+}
+
+export const LogList = panelPlugin(List, 'LogQuery')

@@ -37,6 +37,7 @@ test: lint unit e2e ## Run every test: lint, unit tests, and end-to-end tests on
 
 unit: node build ## Run the unit tests, with the race detector
 	go test -race -timeout 20m $$(go list ./... | grep -v /internal/e2e)
+	cd console && npm test
 
 e2e: node chromium build ## Run the end-to-end tests, those in a browser among them, on free ports beside whatever runs
 	go test -count=1 -timeout 40m ./internal/e2e

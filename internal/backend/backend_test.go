@@ -217,11 +217,7 @@ func TestWaitForSpansSaysWhyThereIsNothing(t *testing.T) {
 	require.ErrorContains(t, err, "Jaeger")
 }
 
-func TestListings(t *testing.T) {
-	services, err := NewJaeger(serve(t, http.StatusOK, []byte(`{"services":["user-rpc","audit-mq"]}`))).Services(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, []string{"audit-mq", "user-rpc"}, services)
-
+func TestSearch(t *testing.T) {
 	ids, err := NewTempo(serve(t, http.StatusOK, []byte(`{"traces":[{"traceID":"af7651916cd43dd8448eb211c80319c"}]}`))).
 		SearchIn(t.Context(), `{ name = "local" }`, Last(time.Hour), 5)
 	require.NoError(t, err)

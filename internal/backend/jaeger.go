@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -47,18 +46,4 @@ func (j *Jaeger) Trace(ctx context.Context, id string) (Trace, error) {
 		return Trace{}, fmt.Errorf("trace %s: Jaeger at %s: %w", id, j.url, ErrNotFound)
 	}
 	return fromOTLP(id, traces), nil
-}
-
-// Services returns the names of the services that Jaeger holds spans of, sorted.
-func (j *Jaeger) Services(ctx context.Context) ([]string, error) {
-	body, err := j.get(ctx, "/api/v3/services", "application/json")
-	if err != nil {
-		return nil, fmt.Errorf("services: %w", err)
-	}
-	var answer struct{ Services []string }
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("services: Jaeger at %s does not answer in JSON: %w; is the address that of Jaeger's query API?", j.url, err)
-	}
-	slices.Sort(answer.Services)
-	return answer.Services, nil
 }

@@ -25,7 +25,8 @@ import (
 // ambient span, or the parent when the message carries no context.
 //
 // It counts the delivery and its time in the queue. And it makes c the
-// Acknowledger of d, so that d.Ack, d.Nack and d.Reject are traced.
+// Acknowledger of a delivery that c has consumed, so that d.Ack, d.Nack and
+// d.Reject are measured (see [Channel.Ack]).
 func (c *Channel) StartProcess(ctx context.Context, d *amqp.Delivery) (_ context.Context, end func(error)) {
 	began := time.Now()
 	ctx, span, p := c.startProcess(ctx, d, began)
@@ -194,7 +195,8 @@ func deliveryTag(tag uint64) attribute.KeyValue {
 
 // operation is the one of that name on a delivery.
 func (c *Channel) operation(name string, d *amqp.Delivery) Operation {
-	return Operation{Name: name, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Queue: c.subscription(d).queue}
+	subscription, _ := c.subscription(d)
+	return Operation{Name: name, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Queue: subscription.queue}
 }
 
 // subscription is how the application gets the messages of a queue.
@@ -203,9 +205,9 @@ type subscription struct {
 	autoAck bool
 }
 
-func (c *Channel) subscription(d *amqp.Delivery) subscription {
+func (c *Channel) subscription(d *amqp.Delivery) (_ subscription, known bool) {
 	if r, ok := d.Acknowledger.(*received); ok {
-		return r.subscription
+		return r.subscription, true
 	}
 	return c.consumers.get(d.ConsumerTag)
 }
@@ -225,10 +227,11 @@ func (c *consumers) set(tag string, s subscription) {
 	c.byTag[tag] = s
 }
 
-func (c *consumers) get(tag string) subscription {
+func (c *consumers) get(tag string) (s subscription, known bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.byTag[tag]
+	s, known = c.byTag[tag]
+	return s, known
 }
 
 // newConsumerTag names a consumer that the application left unnamed, as the

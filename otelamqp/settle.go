@@ -18,21 +18,21 @@ import (
 // [Channel.StartProcess], [Channel.ProcessBatch]), whether it is called here or by
 // the delivery's own Ack.
 func (c *Channel) Ack(tag uint64, multiple bool) error {
-	return c.settle(opAck, tag, multiple, func(a amqp.Acknowledger) error { return a.Ack(tag, multiple) })
+	return c.settle(opAck, tag, multiple, func(ch *amqp.Channel) error { return ch.Ack(tag, multiple) })
 }
 
 // Nack is the wrapped channel's method, traced as [Channel.Ack] is, as "nack …".
 func (c *Channel) Nack(tag uint64, multiple, requeue bool) error {
-	return c.settle(opNack, tag, multiple, func(a amqp.Acknowledger) error { return a.Nack(tag, multiple, requeue) })
+	return c.settle(opNack, tag, multiple, func(ch *amqp.Channel) error { return ch.Nack(tag, multiple, requeue) })
 }
 
 // Reject is the wrapped channel's method, traced as [Channel.Ack] is, as
 // "reject …".
 func (c *Channel) Reject(tag uint64, requeue bool) error {
-	return c.settle(opReject, tag, false, func(a amqp.Acknowledger) error { return a.Reject(tag, requeue) })
+	return c.settle(opReject, tag, false, func(ch *amqp.Channel) error { return ch.Reject(tag, requeue) })
 }
 
-func (c *Channel) settle(name string, tag uint64, multiple bool, do func(amqp.Acknowledger) error) error {
+func (c *Channel) settle(name string, tag uint64, multiple bool, do func(*amqp.Channel) error) error {
 	last, before, known := c.unsettled.take(tag, multiple)
 	if !known {
 		return do(c.Channel)
@@ -44,7 +44,7 @@ func (c *Channel) settle(name string, tag uint64, multiple bool, do func(amqp.Ac
 	op.Name = name
 	p := c.plan(op)
 	if p.filtered {
-		return do(last.acknowledger)
+		return do(c.Channel)
 	}
 	began, ctx, span := time.Now(), last.ctx, trace.Span(noop.Span{})
 	if c.config.settleSpans {
@@ -63,7 +63,7 @@ func (c *Channel) settle(name string, tag uint64, multiple bool, do func(amqp.Ac
 		}
 		span.SetAttributes(attrs...)
 	}
-	err := do(last.acknowledger)
+	err := do(c.Channel)
 	c.metrics.recordOperation(ctx, p, began, err)
 	endSpan(span, err)
 	return err
@@ -85,24 +85,35 @@ func links(ctx context.Context, settled []settlement) (links []trace.Link) {
 type settlement struct {
 	ctx                       context.Context
 	delivery                  Operation // but for its name
-	acknowledger              amqp.Acknowledger
 	creation                  trace.SpanContext
 	messageID, conversationID string
 }
 
-// traceSettlement makes the settling of d traced, as a child of the span in ctx.
+// traceSettlement makes the settling of d traced, as a child of the span in ctx. It
+// leaves alone what came another way than by c: tags count by channel, and must
+// not be mistaken for another's.
 func (c *Channel) traceSettlement(ctx context.Context, op Operation, creation trace.SpanContext, d *amqp.Delivery) {
-	if d.Acknowledger == nil || c.subscription(d).autoAck {
+	if subscription, known := c.subscription(d); !known || subscription.autoAck {
 		return
 	}
-	s := settlement{ctx: ctx, delivery: op, acknowledger: d.Acknowledger, creation: creation, messageID: d.MessageId, conversationID: d.CorrelationId}
-	switch d.Acknowledger.(type) {
-	case *Channel, *received:
-		s.acknowledger = c.Channel
-	default:
+	switch from := d.Acknowledger.(type) {
+	case *amqp.Channel:
+		if from != c.Channel {
+			return
+		}
 		d.Acknowledger = c
+	case *Channel:
+		if from != c {
+			return
+		}
+	case *received:
+		if from.Channel != c {
+			return
+		}
+	default:
+		return
 	}
-	c.unsettled.add(d.DeliveryTag, s)
+	c.unsettled.add(d.DeliveryTag, settlement{ctx: ctx, delivery: op, creation: creation, messageID: d.MessageId, conversationID: d.CorrelationId})
 }
 
 // unsettled holds the deliveries that wait to be settled. The broker's prefetch

@@ -197,3 +197,36 @@ func TestPeerAddressIsRecorded(t *testing.T) {
 	publish(t, ch, queue, 1)
 	assert.Contains(t, only(t, recorder, "send").Attributes(), attribute.String("network.peer.address", "127.0.0.1"))
 }
+
+// Delivery tags count by channel. A delivery of another channel, or of a consumer
+// that this one knows nothing of, is acknowledged where it came from, and leaves
+// nothing behind.
+func TestDeliveriesOfOthersAreSettledWhereTheyCameFrom(t *testing.T) {
+	ch, _, recorder := traced(t, otelamqp.WithSettleSpans())
+	channels := []*amqp.Channel{openChannel(t, broker.URL()), ch.Channel}
+	consumes := []func(string, string, bool, bool, bool, bool, amqp.Table) (<-chan amqp.Delivery, error){channels[0].Consume, ch.Consume}
+	var queues []string
+	var deliveries []amqp.Delivery
+	for i, channel := range channels {
+		q, err := channel.QueueDeclare("", false, false, true, false, nil)
+		require.NoError(t, err)
+		queues = append(queues, q.Name)
+		publish(t, ch, q.Name, 1)
+		incoming, err := consumes[i](q.Name, "same", false, false, false, false, nil)
+		require.NoError(t, err)
+		deliveries = append(deliveries, <-incoming)
+	}
+	require.Equal(t, deliveries[0].DeliveryTag, deliveries[1].DeliveryTag)
+
+	for i, d := range deliveries {
+		require.NoError(t, ch.Process(t.Context(), &d, func(context.Context) error { return d.Ack(false) }))
+		assert.Len(t, named(recorder, "ack"), i, "that of the other channel is not traced")
+	}
+	for i, channel := range channels {
+		require.NoError(t, channel.Cancel("same", false))
+		require.NoError(t, channel.Recover(true)) // what was not acknowledged is ready again
+		q, err := channel.QueueDeclarePassive(queues[i], false, false, true, false, nil)
+		require.NoError(t, err)
+		assert.Zero(t, q.Messages)
+	}
+}

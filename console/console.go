@@ -206,7 +206,7 @@ const notBuilt = `<!doctype html>
 <title>Throughline</title>
 <h1>The page is not built</h1>
 <p>This binary was built without the console's page, which takes Node.js 20.19 or later with npm.</p>
-<p>Install them (<code>apt-get install nodejs npm</code>, or <a href="https://nodejs.org">nodejs.org</a>) and run <code>make up</code> again.</p>
+<p>Install them from <a href="https://nodejs.org">nodejs.org</a> or your distribution, and run <code>make up</code> again.</p>
 <p>Everything else runs all the same: <code>make status</code> shows where.</p>
 </html>
 `

@@ -48,8 +48,9 @@ outlive the command: stop them with throughline down.`,
 			if err := verify.ShowLogin(cmd.Context(), target, cmd.OutOrStdout(), true); err != nil {
 				return err
 			}
-			printAddresses(cmd.OutOrStdout(), s.Endpoints(), runs(s.Status(cmd.Context()), "console"))
-			return nil
+			current, err := s.PageIsCurrent()
+			printAddresses(cmd.OutOrStdout(), s.Endpoints(), current && runs(s.Status(cmd.Context()), "console"))
+			return err
 		},
 	}
 }

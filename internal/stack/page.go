@@ -86,7 +86,7 @@ func (s *Stack) buildPage(ctx context.Context, reporter Reporter, tick func()) e
 			if ctx.Err() != nil || !errors.As(err, &failed) {
 				return err
 			}
-			reporter.Note(fmt.Sprintf("console: its page is not built, because %s %s: see %s", strings.Join(command, " "), failed.Reason, failed.Log))
+			reporter.Note(fmt.Sprintf("console: its page, which takes Node.js 20.19 or later, is not built, because %s %s: see %s", strings.Join(command, " "), failed.Reason, failed.Log))
 			return nil
 		}
 	}

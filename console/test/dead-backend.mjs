@@ -14,4 +14,8 @@ export default async function ({ page, given, open, shows, expect, panel }) {
   await panel('The trace in Tempo').getByText(explanation).waitFor()
   await shows('The trace in Jaeger')
   await shows('Logs of the trace')
+
+  await open('/flow')
+  await page.locator('[data-part=Tempo][data-health=bad]').getByText('does not answer').waitFor()
+  await page.locator('[data-part=Jaeger]:not([data-health=bad])').waitFor()
 }

@@ -123,12 +123,12 @@ export function picture(now: Readings): { parts: Part[]; ways: Edge[] } {
     const exporter = now.all('fill').find(({ labels }) => labels.exporter?.endsWith(`/${id}`))?.labels.exporter ?? id
     const value = now.of(sent, { exporter })
     const [fill, queued] = [now.of('fill', { exporter }) ?? 0, now.of('waiting', { exporter }) ?? 0]
-    const stuck = received > 0 && !value
+    const [away, stuck] = [now.away(id), received > 0 && !value]
     part(id, 'store', 160 + i * 290, 560, {
       title,
-      lines: [queued > 65536 ? `${bytes(queued)} waits (${Math.round(fill * 100)} %)` : 'up to date'],
-      health: fill >= 0.8 ? 'bad' : fill >= 0.5 || stuck ? 'warn' : value ? 'good' : 'silent',
-      why: stuck ? 'nothing arrives' : fill >= 0.5 ? 'its queue fills' : 'idle',
+      lines: queued > 65536 ? [`${bytes(queued)} waits (${Math.round(fill * 100)} %)`] : away ? [] : ['up to date'],
+      health: away || fill >= 0.8 ? 'bad' : fill >= 0.5 || stuck ? 'warn' : value ? 'good' : 'silent',
+      why: away ? 'does not answer' : stuck ? 'nothing arrives' : fill >= 0.5 ? 'its queue fills' : 'idle',
       to,
     })
     way('otel-collector', id, value, rate(value, unit), { sides: ['bottom', 'top'], quiet: true })

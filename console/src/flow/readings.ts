@@ -1,5 +1,7 @@
 import { useQueries } from '@tanstack/react-query'
 import { instant, type Sample } from '../backends/prometheus'
+import { get } from '../backends/request'
+import { services } from '../backends/traces'
 
 const queries = {
   logins: 'sum(rate(traces_span_metrics_calls_total{service_name="login-api", span_name="POST /v1/login", span_kind="SPAN_KIND_SERVER"}[40s]))',
@@ -27,10 +29,20 @@ const queries = {
 export type Name = keyof typeof queries
 const names = Object.keys(queries) as Name[]
 
+// The metrics tell of a store what was sent to it; whether it answers, only it can tell.
+const questions: Record<string, () => Promise<unknown>> = {
+  jaeger: () => services('jaeger'),
+  tempo: () => services('tempo'),
+  loki: () => get('loki', 'loki/api/v1/labels'),
+}
+const stores = Object.keys(questions)
+
 export interface Readings {
   /** The value of the series with these labels, or undefined where there is none. */
   of: (name: Name, labels?: Record<string, string>) => number | undefined
   all: (name: Name) => Sample[]
+  /** Whether a store does not answer. */
+  away: (store: string) => boolean
   error?: Error
   at: number
 }
@@ -40,9 +52,13 @@ export function useReadings(): Readings {
   const results = useQueries({
     queries: names.map((name) => ({ queryKey: ['flow', name], queryFn: () => instant(queries[name]), refetchInterval: 5000 })),
   })
+  const answers = useQueries({
+    queries: stores.map((store) => ({ queryKey: ['flow', 'answers', store], queryFn: questions[store], refetchInterval: 5000, retry: false })),
+  })
   const all = (name: Name) => results[names.indexOf(name)]?.data ?? []
   return {
     all,
+    away: (store) => answers[stores.indexOf(store)]?.isError ?? false,
     of: (name, labels = {}) => {
       const value = all(name).find((sample) => Object.entries(labels).every(([label, wanted]) => sample.labels[label] === wanted))?.value
       return value === undefined || Number.isNaN(value) ? undefined : value

@@ -3,6 +3,7 @@ package otelamqp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -208,11 +209,12 @@ func TestDeliveriesOfOthersAreSettledWhereTheyCameFrom(t *testing.T) {
 	var queues []string
 	var deliveries []amqp.Delivery
 	for i, channel := range channels {
-		q, err := channel.QueueDeclare("", false, false, true, false, nil)
+		queue := fmt.Sprint("test.others.", i)
+		_, err := channel.QueueDeclare(queue, false, false, false, false, nil)
 		require.NoError(t, err)
-		queues = append(queues, q.Name)
-		publish(t, ch, q.Name, 1)
-		incoming, err := consumes[i](q.Name, "same", false, false, false, false, nil)
+		queues = append(queues, queue)
+		publish(t, ch, queue, 1)
+		incoming, err := consumes[i](queue, "same", false, false, false, false, nil)
 		require.NoError(t, err)
 		deliveries = append(deliveries, <-incoming)
 	}
@@ -223,10 +225,9 @@ func TestDeliveriesOfOthersAreSettledWhereTheyCameFrom(t *testing.T) {
 		assert.Len(t, named(recorder, "ack"), i, "that of the other channel is not traced")
 	}
 	for i, channel := range channels {
-		require.NoError(t, channel.Cancel("same", false))
-		require.NoError(t, channel.Recover(true)) // what was not acknowledged is ready again
-		q, err := channel.QueueDeclarePassive(queues[i], false, false, true, false, nil)
+		require.NoError(t, channel.Close()) // what was not acknowledged goes back into its queue
+		left, err := openChannel(t, broker.URL()).QueueDelete(queues[i], false, false, false)
 		require.NoError(t, err)
-		assert.Zero(t, q.Messages)
+		assert.Zero(t, left)
 	}
 }

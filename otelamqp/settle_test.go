@@ -222,7 +222,7 @@ func TestDeliveriesOfOthersAreSettledWhereTheyCameFrom(t *testing.T) {
 
 	for i, d := range deliveries {
 		require.NoError(t, ch.Process(t.Context(), &d, func(context.Context) error { return d.Ack(false) }))
-		assert.Len(t, named(recorder, "ack"), i, "that of the other channel is not traced")
+		assert.Len(t, named(recorder, "ack "+queues[i]), i, "that of the other channel is not traced")
 	}
 	for i, channel := range channels {
 		require.NoError(t, channel.Close()) // what was not acknowledged goes back into its queue

@@ -62,7 +62,7 @@ func (c *Channel) startProcess(ctx context.Context, d *amqp.Delivery, now time.T
 	if !isReceived(d) {
 		c.metrics.recordDelivery(ctx, p, d, now)
 	}
-	if c.config.settleSpans && span.IsRecording() || c.metrics.enabled(ctx) {
+	if span.IsRecording() || c.metrics.enabled(ctx) {
 		c.traceSettlement(ctx, p.operation, creation, d)
 	}
 	return ctx, span, p

@@ -93,6 +93,9 @@ type settlement struct {
 // leaves alone what came another way than by c: tags count by channel, and must
 // not be mistaken for another's.
 func (c *Channel) traceSettlement(ctx context.Context, op Operation, creation trace.SpanContext, d *amqp.Delivery) {
+	if !c.config.settleSpans && !c.metrics.enabled(ctx) {
+		return
+	}
 	if subscription, known := c.subscription(d); !known || subscription.autoAck {
 		return
 	}

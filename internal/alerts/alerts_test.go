@@ -3,7 +3,6 @@
 package alerts
 
 import (
-	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"throughline/internal/stack"
 )
 
 const (
@@ -27,12 +28,9 @@ func promtool(t *testing.T, args ...string) {
 	t.Helper()
 	versions, err := godotenv.Read(filepath.Join(root, "versions.env"))
 	require.NoError(t, err)
-	buildDir := cmp.Or(os.Getenv("THROUGHLINE_BUILD_DIR"), ".build")
-	if !filepath.IsAbs(buildDir) {
-		buildDir = filepath.Join(root, buildDir)
-	}
-	binary, err := filepath.Abs(filepath.Join(buildDir, "bin", "promtool-"+versions["PROMETHEUS_VERSION"]))
+	s, err := stack.New(root, os.Getenv)
 	require.NoError(t, err)
+	binary := filepath.Join(s.BuildDir(), "bin", "promtool-"+versions["PROMETHEUS_VERSION"])
 	require.FileExists(t, binary, "build it: make build")
 	command := exec.CommandContext(t.Context(), binary, args...)
 	command.Dir = root

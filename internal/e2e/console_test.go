@@ -50,7 +50,7 @@ func newBrowser(t *testing.T) *browser {
 	chromium, err := exec.LookPath("chromium")
 	require.NoError(t, err, "chromium is missing: make test installs it when you are root; otherwise: apt-get install chromium")
 	scripts := filepath.Join(running.Root(), "console", "test")
-	packages, err := npm.Install(t.Context(), running.Root(), scripts, "console-test")
+	packages, err := npm.Install(t.Context(), running.BuildDir(), scripts, "console-test")
 	require.NoError(t, err)
 	// They outlive this run's own directory: the README's pictures are among them.
 	kept := cmp.Or(os.Getenv("THROUGHLINE_RUN_DIR"), filepath.Join(running.Root(), ".run"))

@@ -3,7 +3,6 @@
 package npm
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -15,8 +14,8 @@ import (
 
 // Install returns the directory in which an earlier run or this one has installed
 // what package.json and package-lock.json in dir ask for. It gets its name, which
-// begins with the given one, when it is complete. The root is that of the source tree.
-func Install(ctx context.Context, root, dir, name string) (string, error) {
+// begins with the given one, when it is complete. It lies in buildDir.
+func Install(ctx context.Context, buildDir, dir, name string) (string, error) {
 	for _, command := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(command); err != nil {
 			return "", fmt.Errorf("%s is missing: make test installs it when you are root; otherwise: apt-get install nodejs npm", command)
@@ -24,13 +23,6 @@ func Install(ctx context.Context, root, dir, name string) (string, error) {
 	}
 	lock, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
 	if err != nil {
-		return "", err
-	}
-	buildDir := cmp.Or(os.Getenv("THROUGHLINE_BUILD_DIR"), ".build")
-	if !filepath.IsAbs(buildDir) {
-		buildDir = filepath.Join(root, buildDir)
-	}
-	if buildDir, err = filepath.Abs(buildDir); err != nil {
 		return "", err
 	}
 	hash := sha256.Sum256(lock)

@@ -20,11 +20,12 @@ type build struct {
 	name     string
 	dir      string // of the Go module
 	packages []string
-	makes    []string                                                        // one path for each package
-	flags    []string                                                        // of the Go tool, beside the usual ones
-	always   bool                                                            // part of the source tree: the Go tool knows best whether it is up to date
-	before   func(ctx context.Context, reporter Reporter, tick func()) error // makes what is embedded; may be nil
-	usual    time.Duration
+	makes    []string // one path for each package
+	flags    []string // of the Go tool, beside the usual ones
+	always   bool     // part of the source tree: the Go tool knows best whether it is up to date
+	// before makes what is embedded; may be nil.
+	before func(ctx context.Context, reporter Reporter, tick func()) error
+	usual  time.Duration
 }
 
 // BuildProgress tells how far the builds are.

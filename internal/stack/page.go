@@ -65,17 +65,13 @@ func (s *Stack) ConsoleAddress() string { return s.listen("CONSOLE_PORT") }
 // cannot be done it says so: the console then serves what was built before, or
 // tells what is missing.
 func (s *Stack) buildPage(ctx context.Context, reporter Reporter, tick func()) error {
-	current, err := s.PageIsCurrent()
+	sources, current, err := s.page()
 	if err != nil || current {
 		return err
 	}
 	if _, err := exec.LookPath("npm"); err != nil {
 		reporter.Note("console: its page is not built, because npm is missing: install Node.js 20.19 or later with npm and run throughline up again")
 		return nil
-	}
-	sources, err := s.pageSources()
-	if err != nil {
-		return err
 	}
 	for _, command := range [][]string{
 		{"npm", "ci"},
@@ -95,15 +91,20 @@ func (s *Stack) buildPage(ctx context.Context, reporter Reporter, tick func()) e
 
 // PageIsCurrent tells whether console/dist is built from what the source tree holds.
 func (s *Stack) PageIsCurrent() (bool, error) {
-	sources, err := s.pageSources()
-	if err != nil {
-		return false, err
+	_, current, err := s.page()
+	return current, err
+}
+
+// page returns the hash of what the page is built from, and whether it is.
+func (s *Stack) page() (sources string, current bool, err error) {
+	if sources, err = s.pageSources(); err != nil {
+		return "", false, err
 	}
 	built, err := os.ReadFile(s.pageStamp())
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return sources, false, nil
 	}
-	return string(built) == sources, err
+	return sources, string(built) == sources, err
 }
 
 func (s *Stack) pageStamp() string { return filepath.Join(s.root, "console", "dist", ".sources") }

@@ -106,6 +106,9 @@ func New(root string, getenv func(string) string) (*Stack, error) {
 // Root is the source tree, where the configuration of the parts lies.
 func (s *Stack) Root() string { return s.root }
 
+// BuildDir is where the binaries lie, and what else is built or installed once.
+func (s *Stack) BuildDir() string { return s.buildDir }
+
 // RunDir is where the logs, pid files and data of the parts lie.
 func (s *Stack) RunDir() string { return s.runDir }
 

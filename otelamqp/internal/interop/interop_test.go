@@ -27,6 +27,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"throughline/internal/npm"
+	"throughline/internal/stack"
 	"throughline/otelamqp"
 	"throughline/rabbitmq/rabbitmqtest"
 )
@@ -42,9 +43,17 @@ var (
 	propagator propagation.TraceContext
 )
 
+func install() (string, error) {
+	s, err := stack.New("", os.Getenv)
+	if err != nil {
+		return "", err
+	}
+	return npm.Install(context.Background(), s.BuildDir(), ".", "interop")
+}
+
 func TestMain(m *testing.M) {
 	var err error
-	if packages, err = npm.Install(context.Background(), "../../..", ".", "interop"); err != nil {
+	if packages, err = install(); err != nil {
 		fmt.Fprintln(os.Stderr, "the Node side of the test:", err)
 		os.Exit(1)
 	}

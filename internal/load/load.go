@@ -3,22 +3,15 @@ package load
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
-
-	"throughline/internal/demo"
 )
-
-// requestTimeout is how long one login may take before it counts as failed.
-const requestTimeout = 10 * time.Second
 
 // Options say what to drive.
 type Options struct {
@@ -46,31 +39,17 @@ func Run(ctx context.Context, options Options) (Report, error) {
 		return Report{}, fmt.Errorf("count the stored events before the load: %w", err)
 	}
 
-	var targets []vegeta.Target
-	for _, user := range demo.Users {
-		targets = append(targets, vegeta.Target{
-			Method: http.MethodPost,
-			URL:    demo.LoginURL(options.LoginURL),
-			Body:   user.LoginBody(),
-			Header: http.Header{"Content-Type": {"application/json"}},
-		})
-	}
-	attacker := vegeta.NewAttacker(vegeta.Timeout(requestTimeout))
-	stop := context.AfterFunc(ctx, func() { attacker.Stop() })
-	defer stop()
-
 	progress := newProgress(options.Progress, max(1, int(float64(options.Rate)*options.Duration.Seconds())))
 	var metrics vegeta.Metrics
 	var acknowledged []string // trace ids
 	rate := vegeta.Rate{Freq: options.Rate, Per: time.Second}
-	for result := range attacker.Attack(vegeta.NewStaticTargeter(targets...), rate, options.Duration, "") {
-		explain(result)
-		metrics.Add(result)
-		if result.Code == http.StatusOK {
-			acknowledged = append(acknowledged, result.Headers.Get(demo.TraceIDHeader))
+	Drive(ctx, Logins(options.LoginURL), rate, options.Duration, func(answer Answer) {
+		metrics.Add(answer.Result)
+		if answer.OK() {
+			acknowledged = append(acknowledged, answer.TraceID)
 		}
-		progress.step(result.Code == http.StatusOK)
-	}
+		progress.step(answer.OK())
+	})
 	progress.finish()
 	metrics.Close()
 
@@ -84,14 +63,6 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	defer cancel()
 	report.Events = countEvents(ctx, options.AuditURL, before, acknowledged)
 	return report, nil
-}
-
-// explain adds to a refused login's error what the body says about it.
-func explain(result *vegeta.Result) {
-	var body struct{ Message string }
-	if result.Error != "" && json.Unmarshal(result.Body, &body) == nil && body.Message != "" {
-		result.Error += ": " + body.Message
-	}
 }
 
 // Report is what came of a load. Its JSON names carry the units.

@@ -68,12 +68,7 @@ func (s *Stack) status(ctx context.Context, p *part) PartStatus {
 	if err := p.ready(ctx); err != nil {
 		status.State, status.Reason = Unhealthy, err.Error()
 	}
-	for _, member := range s.family(r.identity) {
-		family := process.Process{Pid: int32(member.PID)}
-		if memory, err := family.MemoryInfo(); err == nil {
-			status.Memory += memory.RSS
-		}
-	}
+	status.Memory = s.usage(r.identity).Memory
 	leader := process.Process{Pid: int32(r.PID)}
 	if created, err := leader.CreateTime(); err == nil {
 		status.Uptime = time.Since(time.UnixMilli(created)).Round(time.Second)

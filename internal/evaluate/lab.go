@@ -1,0 +1,45 @@
+// Package evaluate measures a running stack: what it loses, how fresh it is,
+// what it costs, how fast it answers, where it ends, and what faults do to it.
+package evaluate
+
+import (
+	"context"
+	"io"
+
+	"throughline/internal/backend"
+	"throughline/internal/stack"
+	"throughline/internal/verify"
+)
+
+// parts controls the processes of the stack that is measured.
+type parts interface {
+	// Kill ends a part by SIGKILL, Stop by SIGTERM.
+	Kill(ctx context.Context, part string) error
+	Stop(ctx context.Context, part string) error
+	// Start starts a part and waits until it is healthy. The variables, NAME=value,
+	// are for this run of it. One that runs with others is restarted.
+	Start(ctx context.Context, part string, env ...string) error
+	Usage(part string) (stack.Usage, error)
+	DiskUsage(part string) (int64, error)
+}
+
+// lab is what the steps of one evaluation share.
+type lab struct {
+	target   verify.Target
+	parts    parts
+	plan     plan
+	progress io.Writer // one line for each thing that a person waits for
+
+	jaeger     *backend.Jaeger
+	tempo      *backend.Tempo
+	loki       *backend.Loki
+	prometheus *backend.Prometheus
+}
+
+func newLab(target verify.Target, parts parts, plan plan, progress io.Writer) *lab {
+	return &lab{
+		target: target, parts: parts, plan: plan, progress: progress,
+		jaeger: backend.NewJaeger(target.JaegerURL), tempo: backend.NewTempo(target.TempoURL),
+		loki: backend.NewLoki(target.LokiURL), prometheus: backend.NewPrometheus(target.PrometheusURL),
+	}
+}

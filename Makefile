@@ -21,8 +21,8 @@ down: command ## Stop every part (make down VOLUMES=1 forgets the data and the l
 status: command ## Show what runs, where, and how much memory it takes
 	@$(throughline) status
 
-load: command ## Drive logins (RATE=20 a second, DURATION=10s)
-	@$(throughline) load $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
+load: command ## Drive logins (RATE=20 a second, DURATION=10s, SCENARIO=steady or another)
+	@$(throughline) load $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
 
 verify: command ## Check what the running stack promises (TARGET=native or compose)
 	@$(throughline) verify $(if $(TARGET),--target $(TARGET))
@@ -40,6 +40,7 @@ unit: node build ## Run the unit tests, with the race detector
 	cd console && npm test
 
 e2e: node chromium build ## Run the end-to-end tests, those in a browser among them, on free ports beside whatever runs
+	@TAIL_SAMPLING=on $(throughline) build
 	go test -count=1 -timeout 40m ./internal/e2e
 
 bench: build ## Measure otelamqp against the bare client, and write the table of its README (about 5 minutes)

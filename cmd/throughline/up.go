@@ -33,7 +33,7 @@ outlive the command: stop them with throughline down.`,
 			}
 			console := stack.NewConsole(cmd.OutOrStdout())
 			target := verify.TargetOf(s)
-			err = s.Up(cmd.Context(), console, stack.UpOptions{
+			options := stack.UpOptions{
 				Traceable: func(ctx context.Context) {
 					console.Exclusively(func(out io.Writer) {
 						if err := verify.ShowLogin(ctx, target, out, false); err != nil {
@@ -41,11 +41,16 @@ outlive the command: stop them with throughline down.`,
 						}
 					})
 				},
-			})
-			if err != nil {
+			}
+			if s.Sampling() {
+				options.Traceable = nil
+			}
+			if err := s.Up(cmd.Context(), console, options); err != nil {
 				return err
 			}
-			if err := verify.ShowLogin(cmd.Context(), target, cmd.OutOrStdout(), true); err != nil {
+			if s.Sampling() { // the next login is most likely one that is not kept
+				fmt.Fprintln(cmd.OutOrStdout(), "\nTAIL_SAMPLING=on: kept are traces with an error, slow and dead-lettered ones, and a share of the rest")
+			} else if err := verify.ShowLogin(cmd.Context(), target, cmd.OutOrStdout(), true); err != nil {
 				return err
 			}
 			current, err := s.PageIsCurrent()

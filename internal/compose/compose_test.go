@@ -1,4 +1,5 @@
-// Package compose checks docker-compose.yml against the native run, without Docker.
+// Package compose checks docker-compose.yml, alone and with docker-compose.sampling.yml
+// over it, against the native run, without Docker.
 package compose
 
 import (
@@ -28,16 +29,33 @@ const (
 	root = "../.."
 	// helper is the one service that is not a part: it runs once.
 	helper = "prepare"
-	// memoryBudget is what a laptop can spare, in bytes.
-	memoryBudget = 3 << 30
 )
+
+// setUp is a way to run the stack with Compose, and the same natively.
+type setUp struct {
+	files        []string          // laid one over the other
+	native       map[string]string // variables
+	memoryBudget types.UnitBytes   // what a laptop can spare
+}
+
+var setUps = map[string]setUp{
+	"one tier":  {files: []string{"docker-compose.yml"}, memoryBudget: 3 << 30},
+	"two tiers": {files: []string{"docker-compose.yml", "docker-compose.sampling.yml"}, native: map[string]string{"TAIL_SAMPLING": "on"}, memoryBudget: 3.75 * (1 << 30)},
+}
+
+func inEach(t *testing.T, check func(*testing.T, setUp)) {
+	t.Helper()
+	for name, s := range setUps {
+		t.Run(name, func(t *testing.T) { check(t, s) })
+	}
+}
 
 // ownBuild are the parts whose image is built from the source tree.
 var ownBuild = []string{"login-api", "user-rpc", "audit-mq"}
 
-// load reads the file as `docker compose` does in the root of the source tree:
+// load reads the files as `docker compose` does in the root of the source tree:
 // with .env, and with the shell's variables over it.
-func load(t *testing.T, shell map[string]string) *types.Project {
+func (s setUp) load(t *testing.T, shell map[string]string) *types.Project {
 	t.Helper()
 	dir, err := filepath.Abs(root)
 	require.NoError(t, err)
@@ -45,7 +63,13 @@ func load(t *testing.T, shell map[string]string) *types.Project {
 	for name, value := range shell {
 		env = append(env, name+"="+value)
 	}
-	options, err := cli.NewProjectOptions(nil,
+	var paths []string
+	if len(s.files) > 1 {
+		for _, file := range s.files {
+			paths = append(paths, filepath.Join(dir, file))
+		}
+	}
+	options, err := cli.NewProjectOptions(paths,
 		cli.WithWorkingDirectory(dir),
 		cli.WithEnv(env),
 		cli.WithDefaultConfigPath,
@@ -58,11 +82,15 @@ func load(t *testing.T, shell map[string]string) *types.Project {
 	return project
 }
 
-func source(t *testing.T) string {
+func (s setUp) source(t *testing.T) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(root, "docker-compose.yml"))
-	require.NoError(t, err)
-	return string(content)
+	var text string
+	for _, file := range s.files {
+		content, err := os.ReadFile(filepath.Join(root, file))
+		require.NoError(t, err)
+		text += string(content)
+	}
+	return text
 }
 
 func versions(t *testing.T) map[string]string {
@@ -72,11 +100,11 @@ func versions(t *testing.T) map[string]string {
 	return versions
 }
 
-func nativeRun(t *testing.T, shell map[string]string) *stack.Stack {
+func (s setUp) nativeRun(t *testing.T, shell map[string]string) *stack.Stack {
 	t.Helper()
-	s, err := stack.New(root, func(name string) string { return shell[name] })
+	run, err := stack.New(root, func(name string) string { return shell[name] + s.native[name] })
 	require.NoError(t, err)
-	return s
+	return run
 }
 
 func TestTheBareCommandFindsTheVersions(t *testing.T) {
@@ -86,45 +114,55 @@ func TestTheBareCommandFindsTheVersions(t *testing.T) {
 }
 
 func TestSameParts(t *testing.T) {
-	native := []string{"grafana"} // natively only where one is installed
-	for _, part := range nativeRun(t, nil).Status(context.Background()) {
-		if part.Name != "grafana" && part.Name != "console" { // which shows the dashboards without Grafana
-			native = append(native, part.Name)
+	inEach(t, func(t *testing.T, s setUp) {
+		native := []string{"grafana"} // natively only where one is installed
+		for _, part := range s.nativeRun(t, nil).Status(context.Background()) {
+			if part.Name != "grafana" && part.Name != "console" { // which shows the dashboards without Grafana
+				native = append(native, part.Name)
+			}
 		}
-	}
-	var composed []string
-	for name := range load(t, nil).Services {
-		if name != helper {
-			composed = append(composed, name)
+		var composed []string
+		for name := range s.load(t, nil).Services {
+			if name != helper {
+				composed = append(composed, name)
+			}
 		}
-	}
-	assert.ElementsMatch(t, native, composed)
+		assert.ElementsMatch(t, native, composed)
+	})
 }
 
 func TestVersionsAreThoseOfVersionsEnv(t *testing.T) {
-	pinned := regexp.MustCompile(`:v?\$\{[A-Z_]+_VERSION:\?\}$`)
-	for _, line := range strings.Split(source(t), "\n") {
-		if image, isImage := strings.CutPrefix(strings.TrimSpace(line), "image: "); isImage {
-			assert.Regexp(t, pinned, image)
+	inEach(t, func(t *testing.T, s setUp) {
+		pinned := regexp.MustCompile(`:v?\$\{[A-Z_]+_VERSION:\?\}$`)
+		for _, line := range strings.Split(s.source(t), "\n") {
+			if image, isImage := strings.CutPrefix(strings.TrimSpace(line), "image: "); isImage {
+				assert.Regexp(t, pinned, image)
+			}
 		}
-	}
-	project, versions := load(t, nil), versions(t)
-	for name, variable := range map[string]string{
-		"otel-collector": "COLLECTOR_VERSION",
-		"jaeger":         "JAEGER_VERSION",
-		"tempo":          "TEMPO_IMAGE_VERSION", // the native build is of an older one
-		"loki":           "LOKI_VERSION",
-		"prometheus":     "PROMETHEUS_VERSION",
-		"grafana":        "GRAFANA_VERSION",
-		"rabbitmq":       "RABBITMQ_IMAGE_VERSION", // the native one is Debian's
-	} {
-		_, tag, _ := strings.Cut(project.Services[name].Image, ":")
-		assert.Equal(t, versions[variable], strings.TrimPrefix(tag, "v"), name)
-		assert.NotEmpty(t, tag, name)
-	}
-	for _, name := range append(ownBuild, helper) {
-		assert.Equal(t, versions["GO_VERSION"], *project.Services[name].Build.Args["GO_VERSION"], name)
-	}
+		project, versions := s.load(t, nil), versions(t)
+		variables := map[string]string{
+			"otel-collector": "COLLECTOR_VERSION",
+			"sampler-1":      "COLLECTOR_VERSION",
+			"sampler-2":      "COLLECTOR_VERSION",
+			"jaeger":         "JAEGER_VERSION",
+			"tempo":          "TEMPO_IMAGE_VERSION", // the native build is of an older one
+			"loki":           "LOKI_VERSION",
+			"prometheus":     "PROMETHEUS_VERSION",
+			"grafana":        "GRAFANA_VERSION",
+			"rabbitmq":       "RABBITMQ_IMAGE_VERSION", // the native one is Debian's
+		}
+		for name, service := range project.Services {
+			if service.Image == "" { // built from the source tree: see below
+				continue
+			}
+			_, tag, _ := strings.Cut(service.Image, ":")
+			assert.Equal(t, versions[variables[name]], strings.TrimPrefix(tag, "v"), name)
+			assert.NotEmpty(t, tag, name)
+		}
+		for _, name := range append(ownBuild, helper) {
+			assert.Equal(t, versions["GO_VERSION"], *project.Services[name].Build.Args["GO_VERSION"], name)
+		}
+	})
 }
 
 // published returns the ports that Docker opens on this machine.
@@ -142,13 +180,13 @@ func published(t *testing.T, project *types.Project) []string {
 }
 
 // nativePorts returns the ports at which a person or verify finds the parts.
-func nativePorts(t *testing.T, shell map[string]string) []string {
+func (s setUp) nativePorts(t *testing.T, shell map[string]string) []string {
 	t.Helper()
 	var ports []string
-	endpoints := reflect.ValueOf(nativeRun(t, shell).Endpoints())
+	endpoints := reflect.ValueOf(s.nativeRun(t, shell).Endpoints())
 	for i := range endpoints.NumField() {
 		address := endpoints.Field(i).String()
-		if address == "" || address == nativeRun(t, shell).Endpoints().Console { // no Grafana is installed; see TestSameParts
+		if address == "" || address == s.nativeRun(t, shell).Endpoints().Console { // no Grafana is installed; see TestSameParts
 			continue
 		}
 		if !strings.Contains(address, "://") {
@@ -164,48 +202,53 @@ func nativePorts(t *testing.T, shell map[string]string) []string {
 var portVariable = regexp.MustCompile(`\$\{([A-Z_]+_PORT):-(\d+)\}`)
 
 func TestPortsAreThoseOfTheNativeRunAndMoveByTheSameVariables(t *testing.T) {
-	moved := map[string]string{}
-	for i, match := range portVariable.FindAllStringSubmatch(source(t), -1) {
-		moved[match[1]] = strconv.Itoa(40000 + i)
-	}
-	for _, shell := range []map[string]string{nil, moved} {
-		grafana := map[bool]string{true: "3000", false: moved["GRAFANA_PORT"]}[shell == nil]
-		native := nativePorts(t, shell)
-		if !slices.Contains(native, grafana) {
-			native = append(native, grafana)
+	inEach(t, func(t *testing.T, s setUp) {
+		moved := map[string]string{}
+		for i, match := range portVariable.FindAllStringSubmatch(s.source(t), -1) {
+			moved[match[1]] = strconv.Itoa(40000 + i)
 		}
-		assert.ElementsMatch(t, native, published(t, load(t, shell)))
-	}
+		for _, shell := range []map[string]string{nil, moved} {
+			grafana := map[bool]string{true: "3000", false: moved["GRAFANA_PORT"]}[shell == nil]
+			native := s.nativePorts(t, shell)
+			if !slices.Contains(native, grafana) {
+				native = append(native, grafana)
+			}
+			assert.ElementsMatch(t, native, published(t, s.load(t, shell)))
+		}
+	})
 }
 
 // passedOn are the variables of a person's shell that are no port and no version.
 var passedOn = []string{
-	"CPU_THRESHOLD", "LOGIN_API_ACCESS_SECRET", "GOPROXY",
+	"CPU_THRESHOLD", "LOGIN_API_ACCESS_SECRET", "GOPROXY", "AUDIT_MQ_DELAY", "AUDIT_MQ_FAILURE_RATIO",
 	"OTEL_PROPAGATORS", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_RESOURCE_ATTRIBUTES",
-	"OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+	"OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BLRP_MAX_QUEUE_SIZE",
+	"TAIL_SAMPLING_WAIT", "TAIL_SAMPLING_SLOW_MS", "TAIL_SAMPLING_PERCENT",
 }
 
 func TestEveryVariableIsKnownAndHasAValue(t *testing.T) {
-	versions := versions(t)
-	for _, match := range regexp.MustCompile(`\$\{([A-Z_]+)(:-[^}]+)?`).FindAllStringSubmatch(source(t), -1) {
-		name, fallback := match[1], match[2]
-		switch {
-		case strings.HasSuffix(name, "_PORT"):
-			assert.NotEmpty(t, fallback, name)
-		case strings.HasSuffix(name, "_VERSION"):
-			assert.NotEmpty(t, versions[name], "%s is not in versions.env", name)
-		default:
-			assert.Contains(t, passedOn, name)
-			assert.NotEmpty(t, fallback, name)
-		}
-	}
-	for name, service := range load(t, nil).Services {
-		for variable, value := range service.Environment {
-			if value == nil {
-				assert.Contains(t, passedOn, variable, name)
+	inEach(t, func(t *testing.T, s setUp) {
+		versions := versions(t)
+		for _, match := range regexp.MustCompile(`\$\{([A-Z_]+)(:-[^}]+)?`).FindAllStringSubmatch(s.source(t), -1) {
+			name, fallback := match[1], match[2]
+			switch {
+			case strings.HasSuffix(name, "_PORT"):
+				assert.NotEmpty(t, fallback, name)
+			case strings.HasSuffix(name, "_VERSION"):
+				assert.NotEmpty(t, versions[name], "%s is not in versions.env", name)
+			default:
+				assert.Contains(t, passedOn, name)
+				assert.NotEmpty(t, fallback, name)
 			}
 		}
-	}
+		for name, service := range s.load(t, nil).Services {
+			for variable, value := range service.Environment {
+				if value == nil {
+					assert.Contains(t, passedOn, variable, name)
+				}
+			}
+		}
+	})
 }
 
 // mountedFiles returns the files of the source tree that the service sees, by
@@ -245,130 +288,142 @@ var (
 )
 
 func TestEnvironmentFitsTheConfigurations(t *testing.T) {
-	for name, service := range load(t, nil).Services {
-		read := map[string]bool{}
-		for _, path := range mountedFiles(t, name, service) {
-			if strings.HasSuffix(path, ".json") { // dashboards have variables of their own
-				continue
+	inEach(t, func(t *testing.T, s setUp) {
+		for name, service := range s.load(t, nil).Services {
+			read := map[string]bool{}
+			for _, path := range mountedFiles(t, name, service) {
+				if strings.HasSuffix(path, ".json") { // dashboards have variables of their own
+					continue
+				}
+				content, err := os.ReadFile(path)
+				require.NoError(t, err)
+				for _, match := range reference.FindAllStringSubmatch(notReferences.ReplaceAllString(string(content), ""), -1) {
+					variable, fallback := match[1], match[2]
+					read[variable] = true
+					if variable == "BIND_HOST" {
+						fallback = "" // which nobody outside the container would reach
+					}
+					if _, given := service.Environment[variable]; !given && fallback == "" {
+						t.Errorf("%s: %s needs %s, which it is not given", name, path, variable)
+					}
+				}
 			}
-			content, err := os.ReadFile(path)
-			require.NoError(t, err)
-			for _, match := range reference.FindAllStringSubmatch(notReferences.ReplaceAllString(string(content), ""), -1) {
-				variable, fallback := match[1], match[2]
-				read[variable] = true
-				if variable == "BIND_HOST" {
-					fallback = "" // which nobody outside the container would reach
-				}
-				if _, given := service.Environment[variable]; !given && fallback == "" {
-					t.Errorf("%s: %s needs %s, which it is not given", name, path, variable)
-				}
+			for variable := range service.Environment {
+				byProgram := readByTheProgram[""].MatchString(variable) ||
+					readByTheProgram[name] != nil && readByTheProgram[name].MatchString(variable)
+				assert.True(t, read[variable] || byProgram, "%s: nothing reads %s", name, variable)
 			}
 		}
-		for variable := range service.Environment {
-			byProgram := readByTheProgram[""].MatchString(variable) ||
-				readByTheProgram[name] != nil && readByTheProgram[name].MatchString(variable)
-			assert.True(t, read[variable] || byProgram, "%s: nothing reads %s", name, variable)
-		}
-	}
+	})
 }
 
 func TestAddressesNameAPartAndAPortOfIt(t *testing.T) {
-	project := load(t, nil)
-	listens := map[string]bool{} // "part:port"
-	for name, service := range project.Services {
-		for _, port := range service.Ports {
-			listens[fmt.Sprintf("%s:%d", name, port.Target)] = true
-		}
-		for _, path := range mountedFiles(t, name, service) {
-			content, err := os.ReadFile(path)
-			require.NoError(t, err)
-			for _, match := range regexp.MustCompile(`BIND_HOST.*_PORT:-(\d+)`).FindAllStringSubmatch(string(content), -1) {
-				listens[name+":"+match[1]] = true
+	inEach(t, func(t *testing.T, s setUp) {
+		project := s.load(t, nil)
+		listens := map[string]bool{} // "part:port"
+		for name, service := range project.Services {
+			for _, port := range service.Ports {
+				listens[fmt.Sprintf("%s:%d", name, port.Target)] = true
+			}
+			for _, path := range mountedFiles(t, name, service) {
+				content, err := os.ReadFile(path)
+				require.NoError(t, err)
+				for _, match := range regexp.MustCompile(`BIND_HOST.*_PORT:-(\d+)`).FindAllStringSubmatch(string(content), -1) {
+					listens[name+":"+match[1]] = true
+				}
 			}
 		}
-	}
-	address := regexp.MustCompile(`\b([a-z][a-z-]+):(\d{4,5})\b`)
-	for name, service := range project.Services {
-		for variable, value := range service.Environment {
-			if value == nil {
+		address := regexp.MustCompile(`\b([a-z][a-z-]+):(\d{4,5})\b`)
+		for name, service := range project.Services {
+			for variable, value := range service.Environment {
+				if value == nil {
+					continue
+				}
+				for _, match := range address.FindAllStringSubmatch(*value, -1) {
+					assert.True(t, listens[match[0]], "%s: %s=%s", name, variable, *value)
+					assert.Contains(t, service.DependsOn, match[1], "%s uses %s", name, match[1])
+				}
+			}
+			if service.HealthCheck == nil {
 				continue
 			}
-			for _, match := range address.FindAllStringSubmatch(*value, -1) {
-				assert.True(t, listens[match[0]], "%s: %s=%s", name, variable, *value)
-				assert.Contains(t, service.DependsOn, match[1], "%s uses %s", name, match[1])
-			}
+			asked, err := url.Parse(service.HealthCheck.Test[len(service.HealthCheck.Test)-1])
+			require.NoError(t, err)
+			assert.Equal(t, "127.0.0.1", asked.Hostname(), name)
+			assert.True(t, listens[name+":"+asked.Port()], "%s: its health check asks %s", name, asked)
 		}
-		if service.HealthCheck == nil {
-			continue
-		}
-		asked, err := url.Parse(service.HealthCheck.Test[len(service.HealthCheck.Test)-1])
-		require.NoError(t, err)
-		assert.Equal(t, "127.0.0.1", asked.Hostname(), name)
-		assert.True(t, listens[name+":"+asked.Port()], "%s: its health check asks %s", name, asked)
-	}
+	})
 }
 
 func TestCommandsNameFilesThatAreMounted(t *testing.T) {
-	path := regexp.MustCompile(`/etc/\S+`)
-	for name, service := range load(t, nil).Services {
-		files := mountedFiles(t, name, service)
-		for _, word := range service.Command {
-			if file := path.FindString(word); file != "" {
-				assert.Contains(t, files, file, name)
+	inEach(t, func(t *testing.T, s setUp) {
+		path := regexp.MustCompile(`/etc/\S+`)
+		for name, service := range s.load(t, nil).Services {
+			files := mountedFiles(t, name, service)
+			for _, word := range service.Command {
+				if file := path.FindString(word); file != "" {
+					assert.Contains(t, files, file, name)
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestHealthChecksAndOrder(t *testing.T) {
-	project := load(t, nil)
-	probe := types.ServiceVolumeConfig{Type: types.VolumeTypeVolume, Source: "probe", Target: "/probe"}
-	for name, service := range project.Services {
-		if name == helper {
-			continue
-		}
-		require.NotNil(t, service.HealthCheck, name)
-		assert.Equal(t, []string{"CMD", "/probe/healthcheck"}, []string(service.HealthCheck.Test[:2]), name)
-		assert.True(t, slices.ContainsFunc(service.Volumes, func(v types.ServiceVolumeConfig) bool {
-			return v.Type == probe.Type && v.Source == probe.Source && v.Target == probe.Target && v.ReadOnly
-		}), "%s has no probe", name)
-		for other, dependency := range service.DependsOn {
-			condition := types.ServiceConditionHealthy
-			if other == helper {
-				condition = types.ServiceConditionCompletedSuccessfully
+	inEach(t, func(t *testing.T, s setUp) {
+		project := s.load(t, nil)
+		probe := types.ServiceVolumeConfig{Type: types.VolumeTypeVolume, Source: "probe", Target: "/probe"}
+		for name, service := range project.Services {
+			if name == helper {
+				continue
 			}
-			assert.Equal(t, condition, dependency.Condition, "%s needs %s", name, other)
+			require.NotNil(t, service.HealthCheck, name)
+			assert.Equal(t, []string{"CMD", "/probe/healthcheck"}, []string(service.HealthCheck.Test[:2]), name)
+			assert.True(t, slices.ContainsFunc(service.Volumes, func(v types.ServiceVolumeConfig) bool {
+				return v.Type == probe.Type && v.Source == probe.Source && v.Target == probe.Target && v.ReadOnly
+			}), "%s has no probe", name)
+			for other, dependency := range service.DependsOn {
+				condition := types.ServiceConditionHealthy
+				if other == helper {
+					condition = types.ServiceConditionCompletedSuccessfully
+				}
+				assert.Equal(t, condition, dependency.Condition, "%s needs %s", name, other)
+			}
+			assert.Contains(t, service.DependsOn, helper, name)
 		}
-		assert.Contains(t, service.DependsOn, helper, name)
-	}
+	})
 }
 
 func TestLimits(t *testing.T) {
-	var sum types.UnitBytes
-	for name, service := range load(t, nil).Services {
-		assert.NotZero(t, service.MemLimit, name)
-		sum += service.MemLimit
-		if soft := service.Environment["GOMEMLIMIT"]; soft != nil {
-			mebibytes, err := strconv.Atoi(strings.TrimSuffix(*soft, "MiB"))
-			require.NoError(t, err, name)
-			assert.Less(t, types.UnitBytes(mebibytes<<20), service.MemLimit*9/10, "%s: GOMEMLIMIT leaves too little for what Go does not count", name)
+	inEach(t, func(t *testing.T, s setUp) {
+		var sum types.UnitBytes
+		for name, service := range s.load(t, nil).Services {
+			assert.NotZero(t, service.MemLimit, name)
+			sum += service.MemLimit
+			if soft := service.Environment["GOMEMLIMIT"]; soft != nil {
+				mebibytes, err := strconv.Atoi(strings.TrimSuffix(*soft, "MiB"))
+				require.NoError(t, err, name)
+				assert.Less(t, types.UnitBytes(mebibytes<<20), service.MemLimit*9/10, "%s: GOMEMLIMIT leaves too little for what Go does not count", name)
+			}
 		}
-	}
-	assert.LessOrEqual(t, sum, types.UnitBytes(memoryBudget))
+		assert.LessOrEqual(t, sum, s.memoryBudget)
+	})
 }
 
 func TestContainersMayDoLittle(t *testing.T) {
-	for name, service := range load(t, nil).Services {
-		user, _, _ := strings.Cut(service.User, ":")
-		id, err := strconv.Atoi(user)
-		assert.NoError(t, err, "%s: a number, for the image may not know the name", name)
-		assert.NotZero(t, id, "%s runs as root", name)
-		assert.True(t, service.ReadOnly, name)
-		assert.Equal(t, []string{"ALL"}, service.CapDrop, name)
-		assert.Empty(t, service.CapAdd, name)
-		assert.False(t, service.Privileged, name)
-		assert.Contains(t, service.SecurityOpt, "no-new-privileges:true", name)
-	}
+	inEach(t, func(t *testing.T, s setUp) {
+		for name, service := range s.load(t, nil).Services {
+			user, _, _ := strings.Cut(service.User, ":")
+			id, err := strconv.Atoi(user)
+			assert.NoError(t, err, "%s: a number, for the image may not know the name", name)
+			assert.NotZero(t, id, "%s runs as root", name)
+			assert.True(t, service.ReadOnly, name)
+			assert.Equal(t, []string{"ALL"}, service.CapDrop, name)
+			assert.Empty(t, service.CapAdd, name)
+			assert.False(t, service.Privileged, name)
+			assert.Contains(t, service.SecurityOpt, "no-new-privileges:true", name)
+		}
+	})
 }
 
 // dataOfImages are the directories that no configuration of ours names.
@@ -379,37 +434,39 @@ var dataOfImages = map[string]string{
 }
 
 func TestDataLiesInNamedVolumes(t *testing.T) {
-	directory := regexp.MustCompile(`_DIR:-(/[^}]+)\}`)
-	project := load(t, nil)
-	var used []string
-	for name, service := range project.Services {
-		var targets, data []string
-		for _, volume := range service.Volumes {
-			assert.NotEmpty(t, volume.Source, "%s: %s would be lost with the container", name, volume.Target)
-			if volume.Type == types.VolumeTypeVolume {
-				used = append(used, volume.Source)
-				targets = append(targets, volume.Target)
+	inEach(t, func(t *testing.T, s setUp) {
+		directory := regexp.MustCompile(`_DIR:-(/[^}]+)\}`)
+		project := s.load(t, nil)
+		var used []string
+		for name, service := range project.Services {
+			var targets, data []string
+			for _, volume := range service.Volumes {
+				assert.NotEmpty(t, volume.Source, "%s: %s would be lost with the container", name, volume.Target)
+				if volume.Type == types.VolumeTypeVolume {
+					used = append(used, volume.Source)
+					targets = append(targets, volume.Target)
+				}
+			}
+			for _, path := range mountedFiles(t, name, service) {
+				content, err := os.ReadFile(path)
+				require.NoError(t, err)
+				for _, match := range directory.FindAllStringSubmatch(string(content), -1) {
+					data = append(data, match[1])
+				}
+			}
+			for variable, value := range service.Environment {
+				if strings.HasSuffix(variable, "_DB") {
+					data = append(data, filepath.Dir(*value))
+				}
+			}
+			if dir, known := dataOfImages[name]; known {
+				data = append(data, dir)
+			}
+			for _, dir := range data {
+				assert.Contains(t, targets, dir, name)
 			}
 		}
-		for _, path := range mountedFiles(t, name, service) {
-			content, err := os.ReadFile(path)
-			require.NoError(t, err)
-			for _, match := range directory.FindAllStringSubmatch(string(content), -1) {
-				data = append(data, match[1])
-			}
-		}
-		for variable, value := range service.Environment {
-			if strings.HasSuffix(variable, "_DB") {
-				data = append(data, filepath.Dir(*value))
-			}
-		}
-		if dir, known := dataOfImages[name]; known {
-			data = append(data, dir)
-		}
-		for _, dir := range data {
-			assert.Contains(t, targets, dir, name)
-		}
-	}
-	slices.Sort(used)
-	assert.ElementsMatch(t, slices.Collect(maps.Keys(project.Volumes)), slices.Compact(used))
+		slices.Sort(used)
+		assert.ElementsMatch(t, slices.Collect(maps.Keys(project.Volumes)), slices.Compact(used))
+	})
 }

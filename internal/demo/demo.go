@@ -102,7 +102,8 @@ type StoredLogin struct {
 type AuditFilter struct {
 	UserID  int64
 	TraceID string
-	Limit   int // of the rows that are returned
+	Limit   int // of the rows that are returned, at most 1000; 100 when zero
+	Offset  int // of the newest rows, left out
 }
 
 // Audit is an answer of audit-mq.
@@ -125,6 +126,9 @@ func ReadAudit(ctx context.Context, auditMQ string, filter AuditFilter) (Audit, 
 	}
 	if filter.Limit != 0 {
 		query.Set("limit", strconv.Itoa(filter.Limit))
+	}
+	if filter.Offset != 0 {
+		query.Set("offset", strconv.Itoa(filter.Offset))
 	}
 	address := strings.TrimRight(auditMQ, "/") + "/v1/logins?" + query.Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)

@@ -116,8 +116,10 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 // exists only at times.
 func collect(must, may map[string]bool, what, cell string) {
 	into := must
-	if strings.Contains(what, "with the first") || strings.Contains(what, "GOMEMLIMIT") {
-		into = may
+	for _, sometimes := range []string{"with the first", "with tail sampling", "GOMEMLIMIT"} {
+		if strings.Contains(what, sometimes) {
+			into = may
+		}
 	}
 	for _, name := range names(cell) {
 		into[name] = true
@@ -145,5 +147,33 @@ func TestEveryLogFieldIsDocumented(t *testing.T) {
 		for field := range line.Labels {
 			assert.True(t, documented[field], "%s of the line %q is not documented in docs/telemetry.md", field, line.Text)
 		}
+	}
+}
+
+// TestWhatServicesDropIsCounted holds the names of the SDK's series, on which the
+// alert TelemetryDropped looks, against the SDK.
+func TestWhatServicesDropIsCounted(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	require.NoError(t, running.Start(t.Context(), "user-rpc", "OTEL_BSP_MAX_QUEUE_SIZE=8", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=4",
+		"OTEL_BLRP_MAX_QUEUE_SIZE=8", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE=4"))
+	require.NoError(t, running.Start(t.Context(), "audit-mq", "OTEL_BSP_EXPORT_TIMEOUT=200", "OTEL_BLRP_EXPORT_TIMEOUT=200"))
+	t.Cleanup(func() { restart(t, "user-rpc"); restart(t, "audit-mq") })
+	logIn(t, 1)
+	require.NoError(t, running.Stop(t.Context(), "otel-collector"))
+	logIn(t, 30)
+	require.NoError(t, running.Start(t.Context(), "otel-collector"))
+
+	prometheus := backend.NewPrometheus(target.PrometheusURL)
+	for _, dropped := range []string{
+		`service_name="user-rpc", otel_component_type="batching_span_processor", error_type="queue_full"`,
+		`service_name="user-rpc", otel_component_type="batching_log_processor", error_type="queue_full"`,
+		`service_name="audit-mq", otel_component_type="otlp_grpc_span_exporter", error_type!="queue_full"`,
+		`service_name="audit-mq", otel_component_type="otlp_grpc_log_exporter", error_type!="queue_full"`,
+	} {
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			series, err := prometheus.Query(t.Context(), "telemetry:dropped:total{"+dropped+"} > 0", time.Now())
+			require.NoError(c, err)
+			assert.NotEmpty(c, series)
+		}, time.Minute, 500*time.Millisecond, dropped)
 	}
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -21,8 +22,13 @@ type Events struct {
 	// Stored counts the rows that the demo users gained during the run. It may
 	// exceed Acknowledged: a login whose answer was lost can still be stored.
 	Stored int `json:"storedEvents"`
-	// WaitedSeconds is the time from the last answer to the last row that was
-	// waited for.
+	// Poison counts the messages of the scenario poison that the broker took.
+	Poison int `json:"poisonMessages,omitempty"`
+	// DeadLettered counts the messages that the dead-letter queue gained during
+	// the run, in the scenarios that look there: failing-consumer and poison.
+	DeadLettered int `json:"deadLetteredMessages,omitempty"`
+	// WaitedSeconds is the time from the last answer to the last row, or dead
+	// letter, that was waited for.
 	WaitedSeconds float64 `json:"waitedSeconds"`
 	// Checked counts the acknowledged logins that were looked up by trace id.
 	Checked int `json:"checkedByTraceId"`
@@ -30,33 +36,97 @@ type Events struct {
 	CheckedStoredOnce int `json:"checkedStoredOnce"`
 	// Error says why the count is incomplete.
 	Error string `json:"error,omitempty"`
+
+	// givenUp tells that a dead letter is a login that was given up on purpose.
+	givenUp bool
+}
+
+// lost counts the acknowledged logins of which nothing is left.
+func (e Events) lost() int {
+	lost := e.Acknowledged - e.Stored
+	if e.givenUp {
+		lost -= e.DeadLettered
+	}
+	return max(0, lost)
+}
+
+func (e Events) settled() bool { return e.lost() == 0 && e.DeadLettered >= e.Poison }
+
+// Err is nil when nothing was lost as far as was measured.
+func (e Events) Err() error {
+	wrong := e.Checked - e.CheckedStoredOnce
+	if e.givenUp {
+		wrong -= e.DeadLettered
+	}
+	switch {
+	case e.Error != "":
+		return errors.New(e.Error)
+	case e.lost() > 0:
+		return fmt.Errorf("%d of %d acknowledged logins are not stored; look into audit-mq's log and the queues user.events.audit and %s",
+			e.lost(), e.Acknowledged, deadQueue)
+	case e.DeadLettered < e.Poison:
+		return fmt.Errorf("%d of %d poison messages are not in %s; look into audit-mq's log", e.Poison-e.DeadLettered, e.Poison, deadQueue)
+	case wrong > 0:
+		return fmt.Errorf("%d of %d acknowledged logins that were looked up are not stored exactly once; look into audit-mq's log", wrong, e.Checked)
+	}
+	return nil
+}
+
+// String is the line of the report.
+func (e Events) String() string {
+	text := fmt.Sprintf("%d stored of %d acknowledged logins, ", e.Stored, e.Acknowledged)
+	if e.Poison > 0 {
+		text += fmt.Sprintf("%d dead-lettered of %d poison messages, ", e.DeadLettered, e.Poison)
+	} else if e.DeadLettered > 0 {
+		text += fmt.Sprintf("%d dead-lettered, ", e.DeadLettered)
+	}
+	return text + fmt.Sprintf("%.1f s after the last answer; exactly one row for %d of %d looked up by trace id",
+		e.WaitedSeconds, e.CheckedStoredOnce, e.Checked)
 }
 
 // maxChecked bounds the look-ups by trace id; each is a request, with a trace.
 const maxChecked = 200
 
-// countEvents waits until as many rows were gained as logins acknowledged, or
-// until ctx ends, and then looks up a sample.
-func countEvents(ctx context.Context, auditURL string, before map[int64]int, acknowledged []string) Events {
-	started := time.Now()
-	events := Events{Acknowledged: len(acknowledged)}
+// tally counts what a load leaves, from its beginning on.
+type tally struct {
+	auditURL     string
+	storedBefore map[int64]int
+	broker       *broker // nil where dead letters do not count
+	deadBefore   int
+}
+
+func newTally(ctx context.Context, auditURL string, b *broker) (*tally, error) {
+	t := &tally{auditURL: auditURL, broker: b}
+	var err error
+	if t.storedBefore, err = storedByUser(ctx, auditURL); err != nil {
+		return nil, fmt.Errorf("count the stored events before the load: %w", err)
+	}
+	if b != nil {
+		if t.deadBefore, err = b.deadLetters(); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// wait waits until every acknowledged login, and every poison message, is where
+// it should be, or until ctx ends, and then looks up a sample of the logins.
+func (t *tally) wait(ctx context.Context, lastAnswer time.Time, acknowledged []string, events Events) Events {
+	events.Acknowledged = len(acknowledged)
+	before := events.Error
 
 	const interval = 250 * time.Millisecond
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		after, err := storedByUser(ctx, auditURL)
+		err := t.count(ctx, &events)
 		if err == nil {
-			events.Error = ""
-			events.Stored = 0
-			for user, total := range after {
-				events.Stored += total - before[user]
-			}
+			events.Error = before
 		} else if ctx.Err() == nil {
 			events.Error = fmt.Sprintf("count the stored events: %v", err)
 		}
-		events.WaitedSeconds = time.Since(started).Seconds()
-		if err == nil && events.Stored >= events.Acknowledged {
+		events.WaitedSeconds = time.Since(lastAnswer).Seconds()
+		if err == nil && events.settled() {
 			break
 		}
 		select {
@@ -73,8 +143,8 @@ func countEvents(ctx context.Context, auditURL string, before map[int64]int, ack
 	for i := range events.Checked {
 		traceID := acknowledged[i*len(acknowledged)/events.Checked]
 		group.Go(func() error {
-			audit, err := demo.WaitForAudit(ctx, auditURL, demo.AuditFilter{TraceID: traceID},
-				func(a demo.Audit) bool { return a.Total > 0 })
+			audit, err := demo.WaitForAudit(ctx, t.auditURL, demo.AuditFilter{TraceID: traceID},
+				func(a demo.Audit) bool { return a.Total > 0 || events.givenUp })
 			if err == nil && traceID != "" && audit.Total == 1 {
 				once.Add(1)
 			}
@@ -86,6 +156,24 @@ func countEvents(ctx context.Context, auditURL string, before map[int64]int, ack
 	}
 	events.CheckedStoredOnce = int(once.Load())
 	return events
+}
+
+// count brings Stored and DeadLettered up to date.
+func (t *tally) count(ctx context.Context, events *Events) error {
+	now, err := storedByUser(ctx, t.auditURL)
+	if err != nil {
+		return err
+	}
+	events.Stored = 0
+	for user, total := range now {
+		events.Stored += total - t.storedBefore[user]
+	}
+	if t.broker == nil {
+		return nil
+	}
+	dead, err := t.broker.deadLetters()
+	events.DeadLettered = dead - t.deadBefore
+	return err
 }
 
 // storedByUser returns how many rows each demo user has.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -42,9 +43,18 @@ func (f *fakeServices) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	n := f.count
 	f.count++
-	var body struct{ Mobile, Password string }
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Password == "" {
-		http.Error(w, "bad request", http.StatusBadRequest)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 4096))
+	if err != nil {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	var login struct{ Mobile, Password string }
+	if json.Unmarshal(body, &login) != nil || login.Password == "" {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	if login.Password == "wrong" {
+		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
 	if f.fail(n) {
@@ -55,7 +65,7 @@ func (f *fakeServices) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	traceID := fmt.Sprintf("%032x", n+1)
 	w.Header().Set(demo.TraceIDHeader, traceID)
 	if !f.lose(n) {
-		user, _ := strconv.ParseInt(body.Mobile, 10, 64)
+		user, _ := strconv.ParseInt(login.Mobile, 10, 64)
 		f.byUser[user-13800000000]++
 		f.byTrace[traceID]++
 	}
@@ -77,6 +87,7 @@ func TestAllStored(t *testing.T) {
 	require.NoError(t, report.Err())
 	require.EqualValues(t, 50, report.Requests)
 	require.InDelta(t, 100, report.Rate, 5)
+	require.Equal(t, "steady", report.Scenario)
 	require.EqualValues(t, 1, report.SuccessRatio)
 	require.Equal(t, map[string]int{"200": 50}, report.StatusCodes)
 	require.Equal(t, 50, report.Events.Stored, "what was there before does not count")
@@ -86,7 +97,7 @@ func TestAllStored(t *testing.T) {
 
 	encoded, err := json.Marshal(report)
 	require.NoError(t, err)
-	for _, name := range []string{"ratePerSecond", "successRatio", "latencyMilliseconds", "storedEvents", "p95"} {
+	for _, name := range []string{"scenario", "ratePerSecond", "successRatio", "latencyMilliseconds", "storedEvents", "p95"} {
 		require.Contains(t, string(encoded), `"`+name+`":`)
 	}
 	var text strings.Builder

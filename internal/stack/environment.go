@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // defaultPorts holds each port by the variable that moves it.
@@ -40,6 +41,12 @@ var defaultPorts = map[string]int{
 	"JAEGER_OTLP_HTTP_PORT":    14318,
 	"JAEGER_HEALTH_PORT":       13134,
 	"JAEGER_METRICS_PORT":      8887,
+	"SAMPLER_1_OTLP_GRPC_PORT": 5317,
+	"SAMPLER_1_HEALTH_PORT":    13135,
+	"SAMPLER_1_METRICS_PORT":   8889,
+	"SAMPLER_2_OTLP_GRPC_PORT": 5318,
+	"SAMPLER_2_HEALTH_PORT":    13136,
+	"SAMPLER_2_METRICS_PORT":   8890,
 }
 
 var brokerPorts = []string{"RABBITMQ_PORT", "RABBITMQ_MANAGEMENT_PORT", "RABBITMQ_DIST_PORT", "RABBITMQ_EPMD_PORT"}
@@ -63,11 +70,11 @@ func (e *environment) directory(variable, root, fallback string) string {
 }
 
 // ports returns every port by its variable.
-func (e *environment) ports(externalBroker bool) map[string]int {
+func (e *environment) ports(externalBroker, sampling bool) map[string]int {
 	ports := map[string]int{}
 	usedBy := map[int]string{}
 	for _, variable := range slices.Sorted(maps.Keys(defaultPorts)) {
-		if externalBroker && slices.Contains(brokerPorts, variable) {
+		if externalBroker && slices.Contains(brokerPorts, variable) || !sampling && strings.HasPrefix(variable, "SAMPLER_") {
 			continue
 		}
 		port := defaultPorts[variable]
@@ -86,6 +93,18 @@ func (e *environment) ports(externalBroker bool) map[string]int {
 		ports[variable] = port
 	}
 	return ports
+}
+
+// onOff returns what the variable switches: off when it is not set.
+func (e *environment) onOff(variable string) bool {
+	switch value := e.getenv(variable); value {
+	case "on":
+		return true
+	case "", "off":
+	default:
+		e.errorf("%s=%s: give on, or off", variable, value)
+	}
+	return false
 }
 
 // binary returns the executable that the variable gives, or "".

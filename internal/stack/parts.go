@@ -49,7 +49,7 @@ func (p *part) command() []string {
 func (s *Stack) table(env *environment) ([]*part, []*build) {
 	var (
 		services   = &build{name: "services", dir: s.root, always: true, usual: 45 * time.Second}
-		collector  = s.room(env, "otel-collector", "otel-collector/otelcol", ".", "otelcol", "COLLECTOR", 4*time.Minute)
+		collector  = s.collector(env)
 		tempo      = s.room(env, "tempo", "tempo", "github.com/grafana/tempo/cmd/tempo", "tempo", "TEMPO", 3*time.Minute)
 		jaeger     = s.room(env, "jaeger", "jaeger", "github.com/jaegertracing/jaeger/cmd/jaeger", "jaeger", "JAEGER", 4*time.Minute)
 		loki       = s.room(env, "loki", "loki", "github.com/grafana/loki/v3/cmd/loki", "loki", "LOKI", 4*time.Minute)
@@ -64,7 +64,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 		"OTEL_BLRP_SCHEDULE_DELAY=" + cmp.Or(env.getenv("OTEL_BLRP_SCHEDULE_DELAY"), "200"),
 		"OTEL_GO_X_OBSERVABILITY=true", // the SDK counts what it sends and what it loses
 	}, env.given("CPU_THRESHOLD", "OTEL_METRIC_EXPORT_INTERVAL", "OTEL_PROPAGATORS", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_RESOURCE_ATTRIBUTES",
-		"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")...)
+		"OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BLRP_MAX_QUEUE_SIZE")...)
 
 	service := func(name, variable string, p part) *part {
 		p.name = name
@@ -134,10 +134,10 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 		service("audit-mq", "AUDIT_MQ_BIN", part{
 			needs: []string{"rabbitmq", "otel-collector"},
 			ports: []string{"AUDIT_MQ_PORT"},
-			env: []string{
+			env: append([]string{
 				"AUDIT_DB=" + filepath.Join(s.dataDir("audit-mq"), "audit.db"),
 				"RABBITMQ_URL=" + s.broker.url,
-			},
+			}, env.given("AUDIT_MQ_DELAY", "AUDIT_MQ_FAILURE_RATIO")...),
 			address: "http://" + s.at("AUDIT_MQ_PORT"),
 			ready:   probe.HTTP("http://" + s.at("AUDIT_MQ_PORT") + "/healthz"),
 		}),
@@ -229,6 +229,9 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			ready:   probe.HTTP("http://" + s.at("PROMETHEUS_PORT") + "/-/ready"),
 			grace:   20 * time.Second,
 		},
+	}
+	if s.sampling {
+		parts = s.twoTiers(env, parts, collector)
 	}
 	console := s.console(env)
 	parts = append([]*part{console}, parts...)

@@ -27,10 +27,12 @@ type Stack struct {
 	runDir   string // logs/, pids/ and data/ lie in it
 	buildDir string // binaries; stacks may share it
 
+	getenv   func(string) string
 	bindHost string
 	ports    map[string]int    // by the variable that moves the port
 	versions map[string]string // from versions.env
 	broker   broker
+	sampling bool // two tiers: see sampling.go
 
 	parts  []*part // users before what they use, as they stop
 	builds []*build
@@ -85,6 +87,7 @@ func New(root string, getenv func(string) string) (*Stack, error) {
 		root:         root,
 		runDir:       env.directory("THROUGHLINE_RUN_DIR", root, ".run"),
 		buildDir:     env.directory("THROUGHLINE_BUILD_DIR", root, ".build"),
+		getenv:       getenv,
 		bindHost:     env.host("BIND_HOST", "127.0.0.1"),
 		ports:        map[string]int{},
 		versions:     versions,
@@ -92,7 +95,8 @@ func New(root string, getenv func(string) string) (*Stack, error) {
 		children:     map[string]*child{},
 	}
 	s.broker = env.broker("RABBITMQ_URL")
-	s.ports = env.ports(s.broker.external)
+	s.sampling = env.onOff("TAIL_SAMPLING")
+	s.ports = env.ports(s.broker.external, s.sampling)
 	if !s.broker.external {
 		s.broker.url = fmt.Sprintf("amqp://guest:guest@%s/", s.at("RABBITMQ_PORT"))
 	}
@@ -137,6 +141,10 @@ func (s *Stack) Endpoints() Endpoints {
 	}
 	return e
 }
+
+// JaegerOTLP is the address, host:port, at which Jaeger takes OTLP over HTTP from
+// the collector. Compose does not publish it.
+func (s *Stack) JaegerOTLP() string { return s.at("JAEGER_OTLP_HTTP_PORT") }
 
 // listen returns the address, host:port, at which a part listens.
 func (s *Stack) listen(variable string) string {

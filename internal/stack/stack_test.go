@@ -19,7 +19,7 @@ func newStack(t *testing.T, env map[string]string) (*Stack, error) {
 }
 
 func TestTheTableIsWhole(t *testing.T) {
-	s, err := newStack(t, nil)
+	s, err := newStack(t, map[string]string{"TAIL_SAMPLING": "on"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +57,7 @@ func TestAllThatIsWrongIsNamedAtOnce(t *testing.T) {
 		"TEMPO_BIN":      os.TempDir(),
 		"AUDIT_MQ_PORT":  "8081",
 		"BIND_HOST":      "localhost",
+		"TAIL_SAMPLING":  "yes",
 		"RABBITMQ_URL":   "http://guest:secret@broker/%zz",
 	})
 	if err == nil {
@@ -64,7 +65,7 @@ func TestAllThatIsWrongIsNamedAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		"LOGIN_API_PORT=http", "TEMPO_PORT=70000", "JAEGER_BIN=/nowhere/jaeger", "TEMPO_BIN=",
-		"AUDIT_MQ_PORT and USER_RPC_PORT are both 8081", "BIND_HOST=localhost", "RABBITMQ_URL",
+		"AUDIT_MQ_PORT and USER_RPC_PORT are both 8081", "BIND_HOST=localhost", "TAIL_SAMPLING=yes: give on, or off", "RABBITMQ_URL",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not tell %q:\n%v", want, err)
@@ -115,6 +116,20 @@ func TestAGivenBinaryIsNotBuilt(t *testing.T) {
 	}
 	if len(s.builds) != 1 || s.builds[0].name != "jaeger" {
 		t.Errorf("%d builds, want that of jaeger alone", len(s.builds))
+	}
+}
+
+func TestFaultsReachAuditMQAndNobodyElse(t *testing.T) {
+	s, err := newStack(t, map[string]string{"AUDIT_MQ_DELAY": "1s", "AUDIT_MQ_FAILURE_RATIO": "0.7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range s.parts {
+		for _, fault := range []string{"AUDIT_MQ_DELAY=1s", "AUDIT_MQ_FAILURE_RATIO=0.7"} {
+			if got, want := slices.Contains(p.env, fault), p.name == "audit-mq"; got != want {
+				t.Errorf("%s gets %s: %v, want %v", p.name, fault, got, want)
+			}
+		}
 	}
 }
 
@@ -170,6 +185,7 @@ func TestVersionsAreThoseOfTheRooms(t *testing.T) {
 	for _, pin := range []struct{ file, requires string }{
 		{"go.mod", "go " + versions["GO_VERSION"]},
 		{"otel-collector/otelcol/go.mod", "go.opentelemetry.io/collector/otelcol v" + versions["COLLECTOR_VERSION"]},
+		{"otel-collector/otelcol-sampling/go.mod", "go.opentelemetry.io/collector/otelcol v" + versions["COLLECTOR_VERSION"]},
 		{"jaeger/go.mod", "github.com/jaegertracing/jaeger " + versions["JAEGER_MODULE"]},
 		{"tempo/go.mod", "github.com/grafana/tempo " + versions["TEMPO_MODULE"]},
 		{"loki/go.mod", "github.com/grafana/loki/v3 v" + versions["LOKI_VERSION"]},

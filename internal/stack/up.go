@@ -46,8 +46,8 @@ func (f *Failure) Error() string {
 }
 
 // Up makes every part run: it builds what is missing, starts what does not run,
-// restarts what has changed, and returns when all are healthy. What runs already
-// and is as it should be is kept.
+// restarts what has changed, stops what belongs to the stack no more, and returns
+// when all are healthy. What runs already and is as it should be is kept.
 //
 // If a part fails, Up stops those that it started itself and returns a Failure
 // that names the part; without an optional one it goes on. If ctx ends, it stops
@@ -105,7 +105,10 @@ func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) er
 	err = group.Wait()
 	switch {
 	case err == nil:
-		return nil
+		if err := s.retire(ctx, reporter); ctx.Err() == nil {
+			return err
+		}
+		fallthrough
 	case ctx.Err() != nil:
 		return interrupted{ctx.Err()}
 	}
@@ -166,6 +169,11 @@ func (u *up) bring(ctx context.Context, p *part) error {
 		if err := u.checkPorts(ctx, p); err != nil {
 			u.reporter.Note(err.Error())
 			return nil
+		}
+	}
+	if p.name == firstTier {
+		if err := u.handOver(ctx, u.reporter); err != nil {
+			return err
 		}
 	}
 	started, err := u.ensure(ctx, p, u.reporter)

@@ -69,7 +69,7 @@ func (r *run) checkPanels(ctx context.Context) Check {
 }
 
 // metricName finds the metrics of a rule's expression.
-var metricName = regexp.MustCompile(`\b(?:login|messaging|otelcol|rabbitmq|traces)_?[a-z0-9_:]*[a-z0-9]\b`)
+var metricName = regexp.MustCompile(`\b(?:login|messaging|otelcol|otel_sdk|rabbitmq|traces)_?[a-z0-9_:]*[a-z0-9]\b`)
 
 // labels are the parts of an expression that name no metric.
 var labels = regexp.MustCompile(`\{[^}]*\}|\b(?:by|on|without)\s*\([^)]*\)`)

@@ -89,7 +89,10 @@ func (c *Consumer) handle(ctx context.Context, ch *otelamqp.Channel, d *amqp.Del
 
 func (c *Consumer) settle(ctx context.Context, ch *otelamqp.Channel, d *amqp.Delivery) (outcome, error) {
 	attempt := attempts(d) + 1
-	failure := c.store(ctx, d, attempt)
+	failure := provoke(ctx, c.config.Faults)
+	if failure == nil {
+		failure = c.store(ctx, d, attempt)
+	}
 	if failure == nil {
 		logx.WithContext(ctx).Infof("message %q is stored", d.MessageId)
 		return acknowledge(ctx, d, stored, nil)

@@ -24,7 +24,7 @@ func NewListLoginsLogic(ctx context.Context, svcCtx *svc.ServiceContext) *ListLo
 
 // ListLogins returns what arrived.
 func (l *ListLoginsLogic) ListLogins(req *types.ListLoginsReq) (*types.ListLoginsResp, error) {
-	total, rows, err := l.svcCtx.LoginModel.Find(l.ctx, model.Filter{UserID: req.UserID, TraceID: req.TraceID}, req.Limit)
+	total, rows, err := l.svcCtx.LoginModel.Find(l.ctx, model.Filter{UserID: req.UserID, TraceID: req.TraceID}, req.Limit, req.Offset)
 	if err != nil {
 		return nil, err
 	}

@@ -66,14 +66,15 @@ func (m *LoginModel) Insert(ctx context.Context, l Login) error {
 	return nil
 }
 
-// Find returns how many logins match and the newest of them, at most limit.
-func (m *LoginModel) Find(ctx context.Context, f Filter, limit int) (total int64, logins []Login, err error) {
+// Find returns how many logins match and the newest of them, at most limit, after
+// leaving out offset.
+func (m *LoginModel) Find(ctx context.Context, f Filter, limit, offset int) (total int64, logins []Login, err error) {
 	where, args := f.where()
 	if err := m.conn.QueryRowCtx(ctx, &total, "SELECT count(*) FROM logins"+where, args...); err != nil {
 		return 0, nil, fmt.Errorf("count logins: %w", err)
 	}
 	err = m.conn.QueryRowsCtx(ctx, &logins,
-		"SELECT message_id, user_id, login_at, stored_at, trace_id, attempt FROM logins"+where+" ORDER BY stored_at DESC LIMIT ?", append(args, limit)...)
+		"SELECT message_id, user_id, login_at, stored_at, trace_id, attempt FROM logins"+where+" ORDER BY stored_at DESC LIMIT ? OFFSET ?", append(args, limit, offset)...)
 	if err != nil {
 		return 0, nil, fmt.Errorf("read logins: %w", err)
 	}

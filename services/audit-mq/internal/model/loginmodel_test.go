@@ -17,18 +17,18 @@ func TestInsertStoresAMessageOnce(t *testing.T) {
 	require.NoError(t, m.Insert(t.Context(), login))
 	require.NoError(t, m.Insert(t.Context(), Login{MessageID: "m2", UserID: 2, TraceID: "t2", Attempt: 1}))
 
-	total, logins, err := m.Find(t.Context(), Filter{UserID: 1}, 10)
+	total, logins, err := m.Find(t.Context(), Filter{UserID: 1}, 10, 0)
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, total)
 	require.Len(t, logins, 1)
 	assert.Equal(t, 1, logins[0].Attempt)
 
-	total, logins, err = m.Find(t.Context(), Filter{}, 1)
+	total, logins, err = m.Find(t.Context(), Filter{}, 1, 0)
 	require.NoError(t, err)
 	assert.EqualValues(t, 2, total)
 	assert.Len(t, logins, 1, "the limit holds")
 
-	total, _, err = m.Find(t.Context(), Filter{UserID: 1, TraceID: "t2"}, 10)
+	total, _, err = m.Find(t.Context(), Filter{UserID: 1, TraceID: "t2"}, 10, 0)
 	require.NoError(t, err)
 	assert.Zero(t, total)
 }

@@ -5,6 +5,7 @@ type ListLoginsReq struct {
 	UserID  int64  `form:"user_id,optional"`
 	TraceID string `form:"trace_id,optional"`
 	Limit   int    `form:"limit,default=100,range=[1:1000]"`
+	Offset  int    `form:"offset,default=0,range=[0:]"`
 }
 
 // Login is one stored login; times are RFC 3339 in UTC.

@@ -7,7 +7,7 @@ SHELL       := /bin/bash
 
 throughline := .build/bin/throughline
 
-.PHONY: help up down status load verify trace build test unit e2e bench fuzz lint clean command node chromium
+.PHONY: help up down status load verify evaluate trace build test unit e2e bench fuzz lint clean command node chromium
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ load: command ## Drive logins (RATE=20 a second, DURATION=10s, SCENARIO=steady o
 
 verify: command ## Check what the running stack promises (TARGET=native or compose)
 	@$(throughline) verify $(if $(TARGET),--target $(TARGET))
+
+evaluate: command ## Measure the running stack, break it part by part, write report/ (DURATION=short or full, OUT=report)
+	@TAIL_SAMPLING=on $(throughline) build
+	@$(throughline) evaluate $(if $(DURATION),--duration $(DURATION)) $(if $(OUT),--out $(OUT)) $(if $(TARGET),--target $(TARGET))
 
 trace: command ## Print a trace as a tree (ID=<trace id>, FROM=jaeger or tempo)
 	@$(throughline) trace $(ID) $(if $(FROM),--from $(FROM))

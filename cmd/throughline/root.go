@@ -60,6 +60,6 @@ lists them. Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newBuildCmd(), newUpCmd(), newDownCmd(), newStatusCmd(),
-		newLoadCmd(), newTraceCmd(), newVerifyCmd(), newConsoleCmd(), newGoZeroProbeCmd())
+		newLoadCmd(), newTraceCmd(), newVerifyCmd(), newEvaluateCmd(), newConsoleCmd(), newGoZeroProbeCmd())
 	return root
 }

@@ -19,6 +19,11 @@ type parts interface {
 	// Start starts a part and waits until it is healthy. The variables, NAME=value,
 	// are for this run of it. One that runs with others is restarted.
 	Start(ctx context.Context, part string, env ...string) error
+	// RunCollector runs another collector of the same binary beside the stack's.
+	RunCollector(ctx context.Context, name string, configs []string, env ...string) (*stack.Collector, error)
+	// Sampling changes the collector to two tiers that sample, or back to one. The
+	// variables, NAME=value, are for that.
+	Sampling(ctx context.Context, on bool, env ...string) error
 	Usage(part string) (stack.Usage, error)
 	DiskUsage(part string) (int64, error)
 }
@@ -28,12 +33,15 @@ type lab struct {
 	target   verify.Target
 	parts    parts
 	plan     plan
+	scratch  string    // a directory for what lasts no longer than a step
 	progress io.Writer // one line for each thing that a person waits for
 
 	jaeger     *backend.Jaeger
 	tempo      *backend.Tempo
 	loki       *backend.Loki
 	prometheus *backend.Prometheus
+
+	jaegerOTLP string // host:port, what the collector sends to
 }
 
 func newLab(target verify.Target, parts parts, plan plan, progress io.Writer) *lab {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -64,6 +67,33 @@ func (s *Stack) holds(p *part, pid int) bool {
 		}
 	}
 	return false
+}
+
+// unusedPorts returns a port of its own for each of the variables.
+func (s *Stack) unusedPorts(variables []string) map[string]int {
+	taken := slices.Collect(maps.Values(s.ports))
+	ports := map[string]int{}
+	for _, variable := range variables {
+		ports[variable] = UnusedPort(taken...)
+		taken = append(taken, ports[variable])
+	}
+	return ports
+}
+
+// UnusedPort returns a port of 127.0.0.1 on which nothing listens and that is not
+// among taken. It lies below the range from which the system takes the ports of
+// outgoing connections, so that none of them grabs it before it is used.
+func UnusedPort(taken ...int) int {
+	for {
+		port := 10000 + rand.IntN(22000)
+		if slices.Contains(taken, port) {
+			continue
+		}
+		if listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			_ = listener.Close()
+			return port
+		}
+	}
 }
 
 // listeners returns the pid of the process that listens on each TCP port, as far

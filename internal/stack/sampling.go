@@ -12,6 +12,10 @@ import (
 // firstTier is the collector, with one tier or with two.
 const firstTier = "otel-collector"
 
+// noPipelines comes between two files: one laid over another can change its
+// pipelines, and remove none.
+const noPipelines = "yaml:service::pipelines: null"
+
 // samplers are the parts of the second tier.
 var samplers = []string{"sampler-1", "sampler-2"}
 
@@ -28,7 +32,7 @@ func (s *Stack) collector(env *environment) binary {
 func (s *Stack) twoTiers(env *environment, parts []*part, collector binary) []*part {
 	at := slices.IndexFunc(parts, func(p *part) bool { return p.name == firstTier })
 	first := parts[at]
-	first.args = append(first.args, "--config", "otel-collector/load-balancing.yaml")
+	first.args = append(first.args, "--config", noPipelines, "--config", "otel-collector/load-balancing.yaml")
 	first.files = append(first.files, "otel-collector/load-balancing.yaml")
 	first.needs = append(first.needs, samplers...)
 	var second []*part
@@ -58,7 +62,7 @@ func (s *Stack) sampler(env *environment, name string, collector binary) *part {
 		made:    collector.build,
 		args: []string{
 			"--config", "otel-collector/config.yaml",
-			"--config", "yaml:service::pipelines: null", // a file laid over another can change its pipelines, and remove none
+			"--config", noPipelines,
 			"--config", "otel-collector/tail-sampling.yaml",
 		},
 		ports: []string{variable + "_OTLP_GRPC_PORT", variable + "_HEALTH_PORT", variable + "_METRICS_PORT"},

@@ -22,6 +22,10 @@ func (s *Stack) Usage(name string) (Usage, error) {
 	if _, err := s.part(name); err != nil {
 		return Usage{}, err
 	}
+	return s.usageOf(name)
+}
+
+func (s *Stack) usageOf(name string) (Usage, error) {
 	id := s.readRecord(name).identity
 	if !id.alive() {
 		return Usage{}, fmt.Errorf("%s does not run", name)

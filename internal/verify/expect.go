@@ -43,6 +43,34 @@ func (e expected) size() int {
 	return n
 }
 
+// LoginSpans is the number of spans that the trace of a login must have.
+var LoginSpans = loginTree.size()
+
+// MissingFromLogin returns the service of each span that the trace of a login
+// must have and this one lacks.
+func MissingFromLogin(trace backend.Trace) []string {
+	type span struct {
+		service, name string
+		kind          backend.Kind
+	}
+	held := map[span]bool{}
+	for _, s := range trace.Spans {
+		held[span{s.Service, s.Name, s.Kind}] = true
+	}
+	var missing []string
+	var walk func(expected)
+	walk = func(e expected) {
+		if !held[span{e.service, e.name, e.kind}] {
+			missing = append(missing, e.service)
+		}
+		for _, child := range e.children {
+			walk(child)
+		}
+	}
+	walk(loginTree)
+	return missing
+}
+
 func (e expected) String() string { return fmt.Sprintf("%s %q %s", e.service, e.name, e.kind) }
 
 // describe names a span for a person.

@@ -11,9 +11,9 @@ import (
 	"throughline/internal/backend"
 )
 
-// differences compares what two stores hold of one trace, everything of every
+// Differences compares what two stores hold of one trace, everything of every
 // span, and returns a sentence for each difference.
-func differences(aName string, a backend.Trace, bName string, b backend.Trace) []string {
+func Differences(aName string, a backend.Trace, bName string, b backend.Trace) []string {
 	var found []string
 	inB := map[string]backend.Span{}
 	for _, s := range b.Spans {
@@ -121,7 +121,7 @@ func (r *run) checkParity(context.Context) Check {
 	spans, same := 0, 0
 	for _, login := range r.logins {
 		spans += len(login.traces[0].Spans)
-		different := differences(r.stores[0].Name(), login.traces[0], r.stores[1].Name(), login.traces[1])
+		different := Differences(r.stores[0].Name(), login.traces[0], r.stores[1].Name(), login.traces[1])
 		if len(different) == 0 && len(login.traces[0].Spans) > 0 {
 			same++
 		}

@@ -48,7 +48,7 @@ func ShowLogin(ctx context.Context, target Target, w io.Writer, compare bool) er
 	if !compare {
 		return nil
 	}
-	if found := differences(stores[0].Name(), traces[0], stores[1].Name(), traces[1]); len(found) > 0 {
+	if found := Differences(stores[0].Name(), traces[0], stores[1].Name(), traces[1]); len(found) > 0 {
 		return fmt.Errorf("%s and %s differ in trace %s: %s", stores[0].Name(), stores[1].Name(), login.TraceID, firstOf(found))
 	}
 	_, err = fmt.Fprintf(w, "%s and %s hold the same %d spans\n", stores[0].Name(), stores[1].Name(), len(shown.Spans))

@@ -20,6 +20,7 @@ func TargetOf(s *stack.Stack) Target {
 		RabbitMQURL:   e.RabbitMQ,
 		OTLPGRPC:      e.OTLPGRPC,
 		OTLPHTTP:      e.OTLPHTTP,
+		CollectorURL:  e.CollectorMetrics,
 		ZipkinURL:     e.Zipkin,
 	}
 }

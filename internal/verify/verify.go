@@ -29,6 +29,7 @@ type Target struct {
 	OTLPGRPC      string // the collector's OTLP/gRPC receiver, host:port
 	OTLPHTTP      string // the collector's OTLP/HTTP receiver, http://host:port
 	Grafana       string // directory of the dashboards and the data sources
+	CollectorURL  string // the collector's own metrics, http://host:port/metrics
 	ZipkinURL     string // the collector's Zipkin receiver, http://host:port/api/v2/spans
 }
 

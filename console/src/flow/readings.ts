@@ -18,7 +18,7 @@ const queries = {
   outcomes: 'sum by (outcome) (rate(audit_messages_total[40s]))',
   exported: 'sum by (service_name) (rate(otel_sdk_exporter_span_exported_total[40s]))',
   lost: 'sum by (service_name) (rate(otel_sdk_exporter_span_exported_total{error_type!=""}[40s]))',
-  sentSpans: 'sum by (exporter) (rate(otelcol_exporter_sent_spans_total[40s]))',
+  sentSpans: 'sum by (exporter) (label_replace(sum by (store) (label_replace(rate(otelcol_exporter_sent_spans_total[40s]), "store", "$1", "exporter", "(otlp_http/[a-z]+).*")), "exporter", "$1", "store", "(.+)"))',
   sentLogs: 'sum by (exporter) (rate(otelcol_exporter_sent_log_records_total[40s]))',
   sentMetrics: 'sum by (exporter) (rate(otelcol_exporter_sent_metric_points_total[40s]))',
   refused: 'sum(rate(otelcol_receiver_refused_spans_total[40s])) + sum(rate(otelcol_receiver_refused_log_records_total[40s])) + sum(rate(otelcol_receiver_refused_metric_points_total[40s]))',

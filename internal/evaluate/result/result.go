@@ -78,7 +78,12 @@ type Correctness struct {
 	Rate    float64 `json:"ratePerSecond"`
 	Seconds float64 `json:"seconds"`
 	// Logins is how many were acknowledged.
-	Logins         int `json:"logins"`
+	Logins int `json:"logins"`
+	// MessagesLost are those without an audit row, MessagesDoubled those with more
+	// than one; nil when they were not counted.
+	MessagesLost    *int `json:"messagesLost"`
+	MessagesDoubled *int `json:"messagesDoubled"`
+
 	TracesCompared int `json:"tracesCompared"`
 	SpansCompared  int `json:"spansCompared"`
 	// TracesWhole have every expected span in both stores.

@@ -5,7 +5,6 @@ package stacktest
 import (
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net"
 	"os"
 	"slices"
@@ -23,7 +22,7 @@ type Environment struct {
 	Set map[string]string
 
 	mu    sync.Mutex
-	ports map[string]string
+	ports map[string]int
 }
 
 // Getenv is what [stack.New] asks.
@@ -37,27 +36,12 @@ func (e *Environment) Getenv(name string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ports == nil {
-		e.ports = map[string]string{}
+		e.ports = map[string]int{}
 	}
-	if e.ports[name] == "" {
-		e.ports[name] = e.freePort()
+	if e.ports[name] == 0 {
+		e.ports[name] = stack.UnusedPort(slices.Collect(maps.Values(e.ports))...)
 	}
-	return e.ports[name]
-}
-
-// freePort chooses below the range from which the system takes the ports of
-// outgoing connections, so that none of them grabs it before the part listens.
-func (e *Environment) freePort() string {
-	for {
-		port := strconv.Itoa(10000 + rand.IntN(22000))
-		if slices.Contains(slices.Collect(maps.Values(e.ports)), port) {
-			continue
-		}
-		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			_ = listener.Close()
-			return port
-		}
-	}
+	return strconv.Itoa(e.ports[name])
 }
 
 // New makes a stack in a new temporary directory. The caller removes the
@@ -86,9 +70,9 @@ func (e *Environment) TakenPorts() []string {
 	defer e.mu.Unlock()
 	var taken []string
 	for name, port := range e.ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+		listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err != nil {
-			taken = append(taken, name+"="+port)
+			taken = append(taken, name+"="+strconv.Itoa(port))
 			continue
 		}
 		_ = listener.Close()

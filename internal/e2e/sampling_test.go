@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"golang.org/x/sync/errgroup"
+
+	"throughline/internal/backend"
+	"throughline/internal/demo"
+	"throughline/internal/evaluate"
+	"throughline/internal/otlpload"
+	"throughline/internal/stack"
+)
+
+// buildSampling builds the collector that serves both tiers, where it is missing.
+func buildSampling(t *testing.T) {
+	t.Helper()
+	s, err := stack.New("", func(name string) string {
+		if name == "TAIL_SAMPLING" {
+			return "on"
+		}
+		return environment.Getenv(name)
+	})
+	require.NoError(t, err)
+	require.NoError(t, s.Build(t.Context(), stack.NewConsole(os.Stderr)))
+}
+
+func TestTailSamplingKeepsWhatMatters(t *testing.T) {
+	buildSampling(t)
+	requireLoginsWorkWithin(t, 30*time.Second)
+	got, err := evaluate.Sampling(t.Context(), running, 400, os.Stderr)
+	require.NoError(t, err)
+
+	for _, group := range got.Groups {
+		t.Logf("%s: %+v", group.Name, group)
+		require.NotZero(t, group.Sent, group.Name)
+		assert.Zero(t, group.Partial, "%s: traces that are kept are whole", group.Name)
+		if group.Expected == 1 {
+			assert.Equal(t, group.Sent, group.Whole, "%s: all are kept", group.Name)
+		}
+	}
+	rest := got.Groups[0]
+	share := float64(rest.Whole) / float64(rest.Sent)
+	assert.InDelta(t, rest.Expected, share, 0.08, "the share of the rest") // five standard deviations
+	assert.Less(t, got.SpansKept, got.SpansSent/2)
+	assert.Equal(t, got.SpansSent, got.MetricCalls, "the span metrics are those of all the traffic")
+	for _, part := range running.Status(t.Context()) {
+		assert.NotContains(t, part.Name, "sampler")
+	}
+	requireWhole(t, logIn(t, 2), 30*time.Second, jaeger(), tempo())
+}
+
+// The collector changes to two tiers and back under load: with everything kept,
+// nothing that was acknowledged is lost.
+func TestChangingTheTiersLosesNothing(t *testing.T) {
+	buildSampling(t)
+	requireLoginsWorkWithin(t, 30*time.Second)
+	loaded, stop := context.WithCancel(t.Context())
+	defer stop()
+	var logins []demo.Login
+	var group errgroup.Group
+	group.Go(func() error {
+		pace := time.NewTicker(50 * time.Millisecond)
+		defer pace.Stop()
+		for i := 0; loaded.Err() == nil; i++ {
+			<-pace.C
+			login, err := demo.LogIn(t.Context(), target.LoginURL, demo.Users[i%len(demo.Users)])
+			if err != nil {
+				return err
+			}
+			logins = append(logins, login)
+		}
+		return nil
+	})
+	t.Cleanup(func() { assert.NoError(t, running.SetSampling(context.WithoutCancel(t.Context()), false)) })
+	require.NoError(t, running.SetSampling(t.Context(), true, "TAIL_SAMPLING_WAIT=2s", "TAIL_SAMPLING_PERCENT=100"))
+	require.NoError(t, running.SetSampling(t.Context(), false))
+	stop()
+	require.NoError(t, group.Wait())
+	require.NotEmpty(t, logins)
+	t.Logf("%d logins meanwhile", len(logins))
+	requireWhole(t, logins, time.Minute, jaeger(), tempo())
+}
+
+// What was not kept is gone; what comes later and matters is not.
+func TestALateErrorIsStored(t *testing.T) {
+	buildSampling(t)
+	t.Cleanup(func() { assert.NoError(t, running.SetSampling(context.WithoutCancel(t.Context()), false)) })
+	require.NoError(t, running.SetSampling(t.Context(), true, "TAIL_SAMPLING_WAIT=2s", "TAIL_SAMPLING_PERCENT=0"))
+	client, err := otlpload.Dial(target.OTLPGRPC)
+	require.NoError(t, err)
+	defer client.Close()
+
+	id, trace := otlpload.Trace(otlpload.OK)
+	late := ptrace.NewTraces()
+	trace.ResourceSpans().RemoveIf(func(resource ptrace.ResourceSpans) bool {
+		service, _ := resource.Resource().Attributes().Get("service.name")
+		if service.Str() != "audit-mq" {
+			return false
+		}
+		resource.CopyTo(late.ResourceSpans().AppendEmpty())
+		return true
+	})
+	late.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0).Status().SetCode(ptrace.StatusCodeError)
+	require.NoError(t, client.Send(t.Context(), trace))
+	// Of so many that follow some go the same way: by the time that they are kept, it is
+	// decided, and it is not the last that was not kept, which a sampler still knows.
+	failed := map[string]int{}
+	for range 16 {
+		_, other := otlpload.Trace(otlpload.OK)
+		require.NoError(t, client.Send(t.Context(), other))
+		id, traces := otlpload.Trace(otlpload.Failed)
+		failed[id] = traces.SpanCount()
+		require.NoError(t, client.Send(t.Context(), traces))
+	}
+	for id, count := range failed {
+		requireSpans(t, id, count)
+	}
+	for _, store := range []backend.TraceStore{jaeger(), tempo()} {
+		_, err := store.Trace(t.Context(), id)
+		require.ErrorIs(t, err, backend.ErrNotFound)
+	}
+	behind := late.SpanCount()
+	require.NoError(t, client.Send(t.Context(), late))
+	requireSpans(t, id, behind)
+}
+
+// requireSpans waits until both stores hold so many spans of the trace.
+func requireSpans(t *testing.T, id string, count int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, store := range []backend.TraceStore{jaeger(), tempo()} {
+		trace, err := backend.WaitForSpans(ctx, store, id, count)
+		require.NoError(t, err)
+		require.Len(t, trace.Spans, count)
+	}
+}

@@ -1,0 +1,246 @@
+package evaluate
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"golang.org/x/sync/errgroup"
+
+	"throughline/internal/backend"
+	"throughline/internal/evaluate/result"
+	"throughline/internal/otlpload"
+	"throughline/internal/stack"
+)
+
+const (
+	// tracesPerRequest, of spansPerTrace each, is what login-api, with four spans a
+	// login, has at hand each 200 ms at 80 logins a second.
+	tracesPerRequest = 8
+	spansPerTrace    = 8
+	senders          = 4
+	// drainTimeout is how long the collector may take to hand over what it has
+	// acknowledged.
+	drainTimeout = time.Minute
+)
+
+//go:embed bare-collector.yaml
+var bareCollector string
+
+// collector compares what a span costs in the collector as configured with what
+// it costs in the same binary that only forwards. Each configuration runs as a
+// process of its own beside the stack's collector and sends to the same stores.
+func (l *lab) collector(ctx context.Context) (found *result.Collector, err error) {
+	sink, err := newMetricsSink()
+	if err != nil {
+		return nil, err
+	}
+	defer sink.Close()
+	run := func(name, config string) (*stack.Collector, error) {
+		return l.parts.RunCollector(ctx, name, []string{config}, "PROMETHEUS_OTLP_ENDPOINT="+sink.address)
+	}
+	stop := func(c *stack.Collector) { err = errors.Join(err, c.Stop(context.WithoutCancel(ctx))) }
+
+	full, err := run("full", "otel-collector/config.yaml")
+	if err != nil {
+		return nil, err
+	}
+	defer stop(full)
+	bare, err := run("bare", "yaml:"+bareCollector)
+	if err != nil {
+		return nil, err
+	}
+	defer stop(bare)
+
+	found = &result.Collector{How: fmt.Sprintf(
+		"User and system CPU time of the collector's process, from before the first span until both stores had acknowledged the last, "+
+			"for %d spans of logins in requests of %d spans from %d concurrent senders. Full is otel-collector/config.yaml; bare forwards the "+
+			"same spans to the same Jaeger and Tempo from memory queues. Both run beside each other and are measured in turns, each round in "+
+			"the other order, after a warm-up that does not count.",
+		l.plan.collectorSpans, spansPerTrace*tracesPerRequest, senders)}
+	for _, c := range []*stack.Collector{full, bare} {
+		if _, err := feed(ctx, c, l.plan.collectorSpans/2); err != nil {
+			return nil, err
+		}
+	}
+	for n := range l.plan.collectorRounds {
+		fmt.Fprintf(l.progress, "collector: round %d of %d\n", n+1, l.plan.collectorRounds)
+		var round result.CollectorRound
+		halves := []func() error{
+			func() (err error) { round.Full, err = feed(ctx, full, l.plan.collectorSpans); return err },
+			func() (err error) { round.Bare, err = feed(ctx, bare, l.plan.collectorSpans); return err },
+		}
+		if n%2 == 1 {
+			slices.Reverse(halves)
+		}
+		for _, half := range halves {
+			if err := half(); err != nil {
+				return nil, err
+			}
+		}
+		found.Rounds = append(found.Rounds, round)
+	}
+	summarize(found)
+	queued, err := queuedShare(ctx, full)
+	if err != nil {
+		return nil, err
+	}
+	found.How += fmt.Sprintf(" A store that does not answer within 1 s gets its spans by way of the queue on disk, which costs more: here %.1f %% of them.", 100*queued)
+	return found, nil
+}
+
+// queuedShare is the part of what a collector has sent, 0 to 1, that had waited
+// in a queue on disk.
+func queuedShare(ctx context.Context, c *stack.Collector) (float64, error) {
+	metrics, err := backend.ScrapeMetrics(ctx, "the collector", c.Metrics)
+	if err != nil {
+		return 0, err
+	}
+	direct := func(labels map[string]string) bool { return strings.HasSuffix(labels["exporter"], "_direct") }
+	return 1 - metrics.Sum(sentSpans, direct)/metrics.Sum(sentSpans, toStore), nil
+}
+
+func summarize(c *result.Collector) {
+	var ratios, full, bare []float64
+	for _, r := range c.Rounds {
+		full = append(full, r.Full.SpansPerCPUSecond())
+		bare = append(bare, r.Bare.SpansPerCPUSecond())
+		ratios = append(ratios, r.Full.SpansPerCPUSecond()/r.Bare.SpansPerCPUSecond())
+	}
+	c.Ratio, c.Full, c.Bare = median(ratios), median(full), median(bare)
+	c.Min, c.Max = slices.Min(ratios), slices.Max(ratios)
+}
+
+// feed sends the spans to a collector, waits until it has handed them all over,
+// and returns what it took. That fewer were handed over is an error.
+func feed(ctx context.Context, c *stack.Collector, spans int) (run result.CollectorRun, err error) {
+	client, err := otlpload.Dial(c.OTLPGRPC)
+	if err != nil {
+		return run, err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	before, err := readCollector(ctx, c)
+	if err != nil {
+		return run, err
+	}
+	if err := send(ctx, client, spans); err != nil {
+		return run, err
+	}
+
+	deadline := time.Now().Add(drainTimeout)
+	for {
+		now, err := readCollector(ctx, c)
+		if err != nil {
+			return run, err
+		}
+		run = result.CollectorRun{
+			Acknowledged: client.Acknowledged(),
+			Accepted:     now.accepted - before.accepted,
+			Sent:         now.sent - before.sent,
+			CPUSeconds:   now.cpuSeconds - before.cpuSeconds,
+		}
+		switch drained := now.queued == 0 && run.Sent >= 2*run.Acknowledged; {
+		case drained && (run.Accepted != run.Acknowledged || run.Sent != 2*run.Accepted):
+			return run, fmt.Errorf("spans do not add up: %d acknowledged, %d accepted, %d sent to two stores; see the log of the collector", run.Acknowledged, run.Accepted, run.Sent)
+		case drained:
+			return run, nil
+		case time.Now().After(deadline):
+			return run, fmt.Errorf("after %s the collector has sent %d of %d spans twice: see its log, and whether Jaeger and Tempo run", drainTimeout, run.Sent, run.Acknowledged)
+		}
+		select {
+		case <-ctx.Done():
+			return run, context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// send returns when so many spans, rounded up to whole requests, are acknowledged.
+func send(ctx context.Context, client *otlpload.Client, spans int) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(senders)
+	for sent := 0; sent < spans; sent += spansPerTrace * tracesPerRequest {
+		work.Go(func() error {
+			traces := make([]ptrace.Traces, tracesPerRequest)
+			for i := range traces {
+				_, traces[i] = otlpload.Trace(otlpload.OK)
+			}
+			return client.Send(ctx, otlpload.Batch(traces...))
+		})
+	}
+	return work.Wait()
+}
+
+// collectorReading is what a collector says, and what the system says of it.
+type collectorReading struct {
+	accepted, sent, queued int64
+	cpuSeconds             float64
+}
+
+const sentSpans = "otelcol_exporter_sent_spans_total"
+
+func ofAnyKind(map[string]string) bool       { return true }
+func ofTraces(labels map[string]string) bool { return labels["data_type"] == "traces" }
+
+// toStore leaves out the failover connectors, which count what they hand on as
+// sent.
+func toStore(labels map[string]string) bool {
+	return strings.HasPrefix(labels["exporter"], "otlp_http/")
+}
+
+func readCollector(ctx context.Context, c *stack.Collector) (collectorReading, error) {
+	metrics, err := backend.ScrapeMetrics(ctx, "the collector", c.Metrics)
+	if err != nil {
+		return collectorReading{}, err
+	}
+	usage, err := c.Usage()
+	if err != nil {
+		return collectorReading{}, err
+	}
+	return collectorReading{
+		accepted:   int64(metrics.Sum("otelcol_receiver_accepted_spans_total", ofAnyKind)),
+		sent:       int64(metrics.Sum(sentSpans, toStore)),
+		queued:     int64(metrics.Sum("otelcol_exporter_queue_size", ofTraces)),
+		cpuSeconds: usage.CPUSeconds,
+	}, nil
+}
+
+// metricsSink takes metrics and forgets them. A collector that lives for a few
+// seconds would else leave series in Prometheus that look like one that died.
+type metricsSink struct {
+	http.Server
+	address string // host:port
+}
+
+func newMetricsSink() (*metricsSink, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("take the collector's metrics: %w", err)
+	}
+	s := &metricsSink{address: listener.Addr().String()}
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		// An empty message of protobuf is a full success.
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	})
+	go func() { _ = s.Serve(listener) }()
+	return s, nil
+}
+
+func median(values []float64) float64 {
+	sorted := slices.SortedFunc(slices.Values(values), cmp.Compare)
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}

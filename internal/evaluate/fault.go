@@ -1,0 +1,225 @@
+package evaluate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"throughline/internal/backend"
+	"throughline/internal/demo"
+	"throughline/internal/evaluate/result"
+	"throughline/internal/verify"
+)
+
+// fault is something that goes wrong while logins go on.
+type fault struct {
+	name, part, kind string
+	duration         time.Duration // from its begin until its end is brought about
+	// prepare, which may be nil, makes ready before the load begins, and returns
+	// what undoes that after all is stored.
+	prepare func(context.Context) (undo func(context.Context) error, err error)
+	// begin brings the fault about, and returns what ends it. What else logs in
+	// meanwhile adds to the traffic.
+	begin func(context.Context, *traffic) (end func(context.Context) error, err error)
+	// loses is the service whose own spans and lines of the last moments go with
+	// it, or the store that loses what it had just taken.
+	loses string
+}
+
+const (
+	// grace is how long before a kill something may have happened that is lost
+	// with the process: the SDK's delay, an export and the way through the queue.
+	grace = 3 * time.Second
+	// calm is for how long no login may fail before the service counts as recovered.
+	calm = 2 * time.Second
+	// recovery bounds the waits for it.
+	recovery = 2 * time.Minute
+)
+
+// inject brings a fault about under steady load and follows it to full recovery.
+func (l *lab) inject(ctx context.Context, f fault) (found *result.Fault, err error) {
+	if err := l.awaitCalm(ctx); err != nil {
+		return nil, err
+	}
+	if f.prepare != nil {
+		undo, err := f.prepare(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, undo(context.WithoutCancel(ctx))) }()
+	}
+	before, err := l.readAll(ctx, lost)
+	if err != nil {
+		return nil, err
+	}
+
+	loadCtx, stopLoad := context.WithCancel(ctx)
+	defer stopLoad()
+	t, queued := newTraffic(), &gauge{}
+	var running sync.WaitGroup
+	running.Go(func() { l.drive(loadCtx, l.plan.faultRate, time.Hour, t.add) })
+	running.Go(func() { l.watchQueues(loadCtx, queued) })
+	pause(ctx, l.plan.faultBefore)
+
+	begun := time.Now()
+	end, err := f.begin(ctx, t)
+	if err == nil {
+		pause(ctx, f.duration)
+		err = end(context.WithoutCancel(ctx))
+	}
+	ended := time.Now()
+	if err = errors.Join(err, ctx.Err()); err != nil {
+		return nil, err
+	}
+	recovered, err := l.awaitRecovery(ctx, t, ended)
+	stopLoad()
+	running.Wait()
+	if err != nil {
+		return nil, err
+	}
+	kept, err := l.follow(ctx, t.logins, t.began, nil)
+	if err != nil {
+		return nil, err
+	}
+	found = l.describe(f, t, kept, begun, ended)
+	found.DataRecovery = recovered.Sub(ended).Seconds()
+	found.Timeline = t.timeline(queued, begun, ended)
+	found.Counted, err = l.counted(ctx, before, missing(found) > 0)
+	return found, err
+}
+
+// awaitCalm waits until logins work, one after the other: after a fault go-zero's
+// breaker still refuses a share of them for some seconds.
+func (l *lab) awaitCalm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for row := 0; row < 20; row++ {
+		if _, err := demo.LogIn(ctx, l.target.LoginURL, demo.Users[row%len(demo.Users)]); err != nil {
+			if ctx.Err() != nil {
+				return fmt.Errorf("logins do not work before the fault: %w", err)
+			}
+			row = -1
+			pause(ctx, 100*time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// awaitRecovery waits until no login has failed for a while, and until a login
+// made after the fault is whole in every store: it came behind all that had to
+// wait. It returns when that was.
+func (l *lab) awaitRecovery(ctx context.Context, t *traffic, ended time.Time) (whole time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, recovery)
+	defer cancel()
+	for whole.IsZero() {
+		if after, ok := t.firstAfter(ended); ok && l.isWhole(ctx, after, t.began) {
+			whole = time.Now()
+		}
+		if !pause(ctx, 100*time.Millisecond) {
+			return time.Time{}, fmt.Errorf("%s after the fault no new login is whole in every store: %w", recovery, context.Cause(ctx))
+		}
+	}
+	for {
+		last := t.lastFailure()
+		if time.Since(last) > calm && time.Since(ended) > l.plan.faultAfter {
+			return whole, nil
+		}
+		if !pause(ctx, 100*time.Millisecond) {
+			return time.Time{}, fmt.Errorf("%s after the fault logins still fail: %w", recovery, context.Cause(ctx))
+		}
+	}
+}
+
+func (l *lab) isWhole(ctx context.Context, one login, began time.Time) bool {
+	for _, store := range []backend.TraceStore{l.jaeger, l.tempo} {
+		trace, err := store.Trace(ctx, one.traceID)
+		if err != nil || len(verify.MissingFromLogin(trace)) > 0 {
+			return false
+		}
+	}
+	lines, err := l.loki.Lines(ctx, fmt.Sprintf(`{service_name=~".+"} | trace_id=%q`, one.traceID), backend.Window{Start: began, End: time.Now()}, linesOfLogin)
+	return err == nil && len(lines) == linesOfLogin
+}
+
+func (l *lab) describe(f fault, t *traffic, kept *followed, begun, ended time.Time) *result.Fault {
+	found := &result.Fault{
+		Name: f.name, Part: f.part, Kind: f.kind,
+		Rate: float64(l.plan.faultRate), Seconds: ended.Sub(begun).Seconds(),
+		Requests: len(t.answers), Acknowledged: len(t.logins), Failed: len(t.answers) - len(t.logins),
+		MessagesLost: len(kept.unstored), MessagesDoubled: len(kept.doubled),
+		ServiceRecovery: max(0, t.lastFailure().Sub(ended).Seconds()),
+	}
+	account := func(store string, expected int, m lacks) result.Missing {
+		missing := result.Missing{Store: store, Expected: expected, Missing: m.total()}
+		switch from := begun.Add(-grace); f.loses {
+		case "":
+		case store:
+			missing.Explained = m.of("", from, begun)
+		default:
+			missing.Explained = m.of(f.loses, from, ended)
+		}
+		return missing
+	}
+	for _, store := range []backend.TraceStore{l.jaeger, l.tempo} {
+		found.Spans = append(found.Spans, account(store.Name(), verify.LoginSpans*len(t.logins), kept.spans[store.Name()]))
+	}
+	found.Logs = append(found.Logs, account(l.loki.Name(), linesOfLogin*len(t.logins), kept.logs))
+	found.OK = found.MessagesLost+found.MessagesDoubled == 0 && missing(found) == 0
+	return found
+}
+
+// missing counts what is missing and not explained by the fault itself.
+func missing(f *result.Fault) (n int) {
+	for _, all := range [][]result.Missing{f.Spans, f.Logs} {
+		for _, m := range all {
+			n += m.Missing - m.Explained
+		}
+	}
+	return n
+}
+
+// counted returns the loss counters that rose. Services and collector tell their
+// counters every 5 s: with losses to find, the next round is waited for.
+func (l *lab) counted(ctx context.Context, before readings, wait bool) ([]result.Count, error) {
+	if wait {
+		pause(ctx, 6*time.Second)
+	}
+	after, err := l.readAll(ctx, lost)
+	if err != nil {
+		return nil, err
+	}
+	return before.risesTo(after), nil
+}
+
+// gauge is a value by the second.
+type gauge struct {
+	mu     sync.Mutex
+	values map[int64]float64 // by Unix time
+}
+
+func (l *lab) watchQueues(ctx context.Context, g *gauge) {
+	g.values = map[int64]float64{}
+	for pause(ctx, 500*time.Millisecond) {
+		bytes, _, err := l.queued(ctx)
+		if err != nil {
+			continue
+		}
+		g.mu.Lock()
+		g.values[time.Now().Unix()] = bytes
+		g.mu.Unlock()
+	}
+}
+
+// pause waits, and tells whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return ctx.Err() == nil
+	}
+}

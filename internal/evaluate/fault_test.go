@@ -1,0 +1,76 @@
+package evaluate
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"throughline/internal/evaluate/result"
+)
+
+// at is a moment of a load that began at noon.
+func at(seconds float64) time.Time {
+	return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC).Add(time.Duration(seconds * float64(time.Second)))
+}
+
+func describeLab(t *testing.T) *lab {
+	t.Helper()
+	return newLab(targetAt("http://127.0.0.1:1"), nil, plans["short"], t.Output())
+}
+
+func TestOnlyWhatWentWithTheKilledServiceIsExplained(t *testing.T) {
+	early, late, after := login{"1", at(1)}, login{"2", at(9)}, login{"3", at(12)}
+	load := &traffic{began: at(0), logins: []login{early, late, after}, answers: []answer{{at(1), true}, {at(9), true}, {at(12), true}}}
+	kept := &followed{
+		spans: map[string]lacks{
+			"Jaeger": {early: {"audit-mq"}, late: {"audit-mq", "audit-mq", "login-api"}},
+			"Tempo":  {late: {"audit-mq", "audit-mq"}},
+		},
+		logs: lacks{late: {"audit-mq"}, after: {"audit-mq"}},
+	}
+	l := describeLab(t)
+
+	killed := l.describe(fault{kind: result.KindKill, loses: "audit-mq"}, load, kept, at(10), at(11))
+	assert.Equal(t, []result.Missing{
+		{Store: "Jaeger", Expected: 24, Missing: 4, Explained: 2}, // not what is too early, nor another service's
+		{Store: "Tempo", Expected: 24, Missing: 2, Explained: 2},
+	}, killed.Spans)
+	assert.Equal(t, []result.Missing{{Store: "Loki", Expected: 15, Missing: 2, Explained: 1}}, killed.Logs)
+	assert.False(t, killed.OK)
+
+	stopped := l.describe(fault{kind: result.KindOutage}, load, kept, at(10), at(11))
+	assert.Equal(t, 4+2+2, missing(stopped), "nothing explains a loss in an outage")
+
+	tempo := l.describe(fault{kind: result.KindKill, loses: "Tempo"}, load, kept, at(10), at(11))
+	assert.Equal(t, 0, tempo.Spans[0].Explained, "Jaeger was not killed")
+	assert.Equal(t, 2, tempo.Spans[1].Explained)
+}
+
+func TestLostMessageIsNeverOK(t *testing.T) {
+	one := login{"1", at(1)}
+	load := &traffic{began: at(0), logins: []login{one}, answers: []answer{{at(1), true}}}
+	l := describeLab(t)
+	whole := &followed{spans: map[string]lacks{"Jaeger": {}, "Tempo": {}}}
+	assert.True(t, l.describe(fault{}, load, whole, at(2), at(3)).OK)
+	whole.unstored = []login{one}
+	assert.False(t, l.describe(fault{}, load, whole, at(2), at(3)).OK)
+	whole.unstored, whole.doubled = nil, []login{one}
+	assert.False(t, l.describe(fault{}, load, whole, at(2), at(3)).OK)
+}
+
+func TestTimeline(t *testing.T) {
+	load := &traffic{began: at(0), answers: []answer{{at(0.5), true}, {at(1.2), false}, {at(1.9), false}, {at(3.1), true}}}
+	queued := &gauge{values: map[int64]float64{at(1).Unix(): 512}}
+	moments := load.timeline(queued, at(1.5), at(2.5))
+	assert.Len(t, moments, 4)
+	assert.Equal(t, 1, moments[0].OK)
+	assert.Equal(t, 2, moments[1].Failed)
+	assert.InDelta(t, 512, *moments[1].QueuedBytes, 0)
+	assert.Nil(t, moments[2].QueuedBytes, "the collector did not say")
+	var faulty []bool
+	for _, m := range moments {
+		faulty = append(faulty, m.Faulty)
+	}
+	assert.Equal(t, []bool{false, true, true, false}, faulty)
+}

@@ -1,0 +1,257 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"throughline/internal/backend"
+	"throughline/internal/demo"
+	"throughline/internal/verify"
+)
+
+// logsOfLogin is how many lines each service writes of a login, at the least.
+var logsOfLogin = map[string]int{"login-api": 1, "user-rpc": 2, "audit-mq": 2}
+
+const linesOfLogin = 5
+
+// lacks are the services of the spans or lines that are missing, by login.
+type lacks map[login][]string
+
+func (m lacks) total() (n int) {
+	for _, services := range m {
+		n += len(services)
+	}
+	return n
+}
+
+// of counts what is missing from the service, of logins answered in the time
+// given; every service when the name is empty.
+func (m lacks) of(service string, from, to time.Time) (n int) {
+	for login, services := range m {
+		if login.answered.Before(from) || login.answered.After(to) {
+			continue
+		}
+		for _, s := range services {
+			if service == "" || s == service {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// followed is what the stores came to hold of acknowledged logins.
+type followed struct {
+	unstored, doubled []login          // without an audit row, with more than one
+	spans             map[string]lacks // by store
+	logs              lacks
+	last              time.Time // when the last of what came had come
+}
+
+// follow waits until the audit trail, both trace stores and Loki hold all that
+// the logins must have left since the load began, or until nothing more comes.
+// whole, when it is not nil, is given both stores' trace of each login.
+func (l *lab) follow(ctx context.Context, logins []login, began time.Time, whole func(jaeger, tempo backend.Trace)) (*followed, error) {
+	f := &followed{spans: map[string]lacks{}}
+	window := func() backend.Window { return backend.Window{Start: began.Add(-time.Second), End: time.Now()} }
+	for _, look := range []func() (left int, err error){
+		func() (int, error) { return l.lookForRows(ctx, f, logins) },
+		l.traceLooker(ctx, f, logins, window, whole),
+		func() (int, error) { return l.lookForLines(ctx, f, logins, window()) },
+	} {
+		last, err := l.untilNothingLeft(ctx, look)
+		if err != nil {
+			return f, err
+		}
+		if last.After(f.last) {
+			f.last = last
+		}
+	}
+	return f, nil
+}
+
+const (
+	lookInterval = 500 * time.Millisecond
+	// enough is how long nothing may come, with the collector's queues empty,
+	// before the rest counts as lost; tooLong, whatever the queues hold.
+	enough  = 8 * time.Second
+	tooLong = 3 * time.Minute
+)
+
+// untilNothingLeft looks again and again until nothing is left, or until nothing
+// has come for long enough, and returns when the last had come. The error is that
+// of the last look.
+func (l *lab) untilNothingLeft(ctx context.Context, look func() (left int, err error)) (last time.Time, err error) {
+	last = time.Now()
+	for before := -1; ; {
+		left, err := look()
+		if left != before {
+			before, last = left, time.Now()
+		}
+		quiet := time.Since(last)
+		switch {
+		case ctx.Err() != nil:
+			return last, ctx.Err()
+		case err == nil && left == 0:
+			return last, nil
+		case quiet > tooLong, quiet > enough && l.queuesEmpty(ctx):
+			return last, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(lookInterval):
+		}
+	}
+}
+
+// lookForRows looks the logins up in the audit trail, newest first, until no login
+// of theirs can be further back.
+func (l *lab) lookForRows(ctx context.Context, f *followed, logins []login) (int, error) {
+	const page = 1000 // audit-mq's own limit
+	rows := map[string]map[string]bool{}
+	for offset := 0; offset < 2*len(logins)+page; offset += page {
+		audit, err := demo.ReadAudit(ctx, l.target.AuditURL, demo.AuditFilter{Limit: page, Offset: offset})
+		if err != nil {
+			return len(logins), err
+		}
+		for _, row := range audit.Logins {
+			if rows[row.TraceID] == nil {
+				rows[row.TraceID] = map[string]bool{}
+			}
+			rows[row.TraceID][row.MessageID] = true // a row that comes meanwhile moves the pages
+		}
+		if len(audit.Logins) < page {
+			break
+		}
+	}
+	f.unstored, f.doubled = nil, nil
+	for _, login := range logins {
+		switch n := len(rows[login.traceID]); {
+		case n == 0:
+			f.unstored = append(f.unstored, login)
+		case n > 1:
+			f.doubled = append(f.doubled, login)
+		}
+	}
+	return len(f.unstored), nil
+}
+
+// traceLooker looks for those traces that were not whole before.
+func (l *lab) traceLooker(ctx context.Context, f *followed, logins []login, window func() backend.Window, whole func(jaeger, tempo backend.Trace)) func() (int, error) {
+	stores := []backend.TraceStore{l.jaeger, l.tempo}
+	held := make([]map[login]backend.Trace, len(stores)) // whole in one store so far
+	for i, store := range stores {
+		held[i], f.spans[store.Name()] = map[login]backend.Trace{}, lacks{}
+		for _, login := range logins {
+			f.spans[store.Name()][login] = verify.MissingFromLogin(backend.Trace{})
+		}
+	}
+	return func() (int, error) {
+		if whole == nil {
+			l.strikeWhole(ctx, f.spans[l.tempo.Name()], window())
+		}
+		var mu sync.Mutex
+		var group errgroup.Group
+		group.SetLimit(8)
+		for i, store := range stores {
+			missing := f.spans[store.Name()]
+			for login := range maps.Clone(missing) {
+				group.Go(func() error {
+					trace, _ := store.Trace(ctx, login.traceID) // a store that does not answer yet lacks all
+					services := verify.MissingFromLogin(trace)
+					mu.Lock()
+					defer mu.Unlock()
+					if missing[login] = services; len(services) == 0 {
+						delete(missing, login)
+						held[i][login] = trace
+					}
+					return nil
+				})
+			}
+		}
+		_ = group.Wait()
+		for login, a := range held[0] {
+			if b, both := held[1][login]; both {
+				if whole != nil {
+					whole(a, b)
+				}
+				delete(held[0], login)
+				delete(held[1], login)
+			}
+		}
+		return f.spans[l.jaeger.Name()].total() + f.spans[l.tempo.Name()].total(), nil
+	}
+}
+
+// strikeWhole strikes off the logins of which Tempo's search counts every span: to
+// read thousands of traces one by one takes Tempo minutes. What it leaves is read.
+func (l *lab) strikeWhole(ctx context.Context, missing lacks, w backend.Window) {
+	const (
+		fewEnough = 50
+		slice     = 10 * time.Second
+	)
+	if len(missing) <= fewEnough {
+		return
+	}
+	byID := map[string]login{}
+	for login := range missing {
+		byID[login.traceID] = login
+	}
+	query := fmt.Sprintf(`{ resource.service.name =~ "login-api|user-rpc|audit-mq" } | count() >= %d`, verify.LoginSpans)
+	for start := w.Start; start.Before(w.End); start = start.Add(slice) {
+		ids, err := l.tempo.SearchIn(ctx, query, backend.Window{Start: start, End: start.Add(slice + time.Second)}, 100_000)
+		if err != nil {
+			return
+		}
+		for _, id := range ids {
+			delete(missing, byID[id])
+		}
+	}
+}
+
+func (l *lab) lookForLines(ctx context.Context, f *followed, logins []login, w backend.Window) (int, error) {
+	lines, err := l.linesByTrace(ctx, w)
+	f.logs = lacks{}
+	for _, login := range logins {
+		for service, want := range logsOfLogin {
+			for range want - lines[login.traceID][service] {
+				f.logs[login] = append(f.logs[login], service)
+			}
+		}
+	}
+	return f.logs.total(), err
+}
+
+// linesByTrace counts the services' lines, by trace id and service.
+func (l *lab) linesByTrace(ctx context.Context, w backend.Window) (map[string]map[string]int, error) {
+	const most = 5000 // lines in one answer, Loki's own limit
+	counts := map[string]map[string]int{}
+	slice := 5 * time.Second
+	for start := w.Start; start.Before(w.End); {
+		end := start.Add(slice)
+		lines, err := l.loki.Lines(ctx, `{service_name=~"login-api|user-rpc|audit-mq"} | trace_id != ""`, backend.Window{Start: start, End: end}, most)
+		if err != nil {
+			return counts, err
+		}
+		if len(lines) == most {
+			if slice /= 2; slice < time.Millisecond {
+				return counts, fmt.Errorf("more than %d lines of log within %s", most, slice)
+			}
+			continue
+		}
+		for _, line := range lines {
+			id := line.Labels["trace_id"]
+			if counts[id] == nil {
+				counts[id] = map[string]int{}
+			}
+			counts[id][line.Labels["service_name"]]++
+		}
+		start = end
+	}
+	return counts, nil
+}

@@ -274,7 +274,7 @@ func mountedFiles(t *testing.T, name string, service types.ServiceConfig) map[st
 
 // readByTheProgram are the variables that no configuration mentions.
 var readByTheProgram = map[string]*regexp.Regexp{
-	"":         regexp.MustCompile(`^(GOMEMLIMIT|OTEL_.+)$`),
+	"":         regexp.MustCompile(`^(GOMEMLIMIT|GOGC|OTEL_.+)$`),
 	"rabbitmq": regexp.MustCompile(`^RABBITMQ_(LOGS|SERVER_ADDITIONAL_ERL_ARGS)$`),
 	"grafana":  regexp.MustCompile(`^GF_.+$`),
 }

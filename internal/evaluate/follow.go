@@ -50,7 +50,6 @@ type followed struct {
 	unstored, doubled []login          // without an audit row, with more than one
 	spans             map[string]lacks // by store
 	logs              lacks
-	last              time.Time // when the last of what came had come
 }
 
 // follow waits until the audit trail, both trace stores and Loki hold all that
@@ -59,35 +58,29 @@ type followed struct {
 func (l *lab) follow(ctx context.Context, logins []login, began time.Time, whole func(jaeger, tempo backend.Trace)) (*followed, error) {
 	f := &followed{spans: map[string]lacks{}}
 	window := func() backend.Window { return backend.Window{Start: began.Add(-time.Second), End: time.Now()} }
+	var looks errgroup.Group
 	for _, look := range []func() (left int, err error){
 		func() (int, error) { return l.lookForRows(ctx, f, logins) },
 		l.traceLooker(ctx, f, logins, window, whole),
 		func() (int, error) { return l.lookForLines(ctx, f, logins, window()) },
 	} {
-		last, err := l.untilNothingLeft(ctx, look)
-		if err != nil {
-			return f, err
-		}
-		if last.After(f.last) {
-			f.last = last
-		}
+		looks.Go(func() error { return l.untilNothingLeft(ctx, look) })
 	}
-	return f, nil
+	return f, looks.Wait()
 }
 
 const (
 	lookInterval = 500 * time.Millisecond
 	// enough is how long nothing may come, with the collector's queues empty,
 	// before the rest counts as lost; tooLong, whatever the queues hold.
-	enough  = 8 * time.Second
+	enough  = 6 * time.Second
 	tooLong = 3 * time.Minute
 )
 
 // untilNothingLeft looks again and again until nothing is left, or until nothing
-// has come for long enough, and returns when the last had come. The error is that
-// of the last look.
-func (l *lab) untilNothingLeft(ctx context.Context, look func() (left int, err error)) (last time.Time, err error) {
-	last = time.Now()
+// has come for long enough. The error is that of the last look.
+func (l *lab) untilNothingLeft(ctx context.Context, look func() (left int, err error)) error {
+	last := time.Now() // when something came
 	for before := -1; ; {
 		left, err := look()
 		if left != before {
@@ -96,11 +89,11 @@ func (l *lab) untilNothingLeft(ctx context.Context, look func() (left int, err e
 		quiet := time.Since(last)
 		switch {
 		case ctx.Err() != nil:
-			return last, ctx.Err()
+			return ctx.Err()
 		case err == nil && left == 0:
-			return last, nil
+			return nil
 		case quiet > tooLong, quiet > enough && l.queuesEmpty(ctx):
-			return last, err
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -22,7 +22,7 @@ func kept() *result.Results {
 			SpansSent: 1120, MetricCalls: 1120,
 		},
 	}
-	for _, store := range []string{"jaeger", "tempo"} {
+	for _, store := range []string{"Jaeger", "Tempo"} {
 		r.Freshness = append(r.Freshness,
 			result.Freshness{Signal: result.SpansByID, Store: store, Distribution: result.Distribution{Count: 500, P95: 0.8}},
 			result.Freshness{Signal: result.SpansBySearch, Store: store, Distribution: result.Distribution{Count: 500, P95: 9}})

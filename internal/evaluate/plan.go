@@ -43,7 +43,7 @@ var plans = map[string]plan{
 		steadyRate: 50, steady: 20 * time.Second, idle: 4 * time.Second,
 		queryTraces: 2000, querySettling: 16 * time.Second, queryEach: 20,
 		capacityRates: []int{100, 200, 400}, capacityStep: 5 * time.Second,
-		collectorRounds: 2, collectorSpans: 40_000,
+		collectorRounds: 3, collectorSpans: 30_000,
 		samplingTraces: 400,
 		faultRate:      20, faultBefore: time.Second, faultAfter: 3 * time.Second,
 		disturbance: 4 * time.Second, longOutage: 10 * time.Second,

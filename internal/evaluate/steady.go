@@ -45,7 +45,7 @@ func (l *lab) steady(ctx context.Context, r *result.Results) error {
 	})
 	took := time.Since(t.began)
 	r.Freshness = fresh.wait()
-	if _, err := l.untilNothingLeft(ctx, func() (int, error) {
+	if err := l.untilNothingLeft(ctx, func() (int, error) {
 		if l.queuesEmpty(ctx) {
 			return 0, nil
 		}
@@ -120,7 +120,7 @@ var stages = map[string]string{
 func (l *lab) awaitRises(ctx context.Context, before readings, logins int) (map[string]int64, error) {
 	each := map[string]int{"spans": verify.LoginSpans, "records": linesOfLogin, "logins": 1, "messages": 1}
 	rises := map[string]int64{}
-	_, err := l.untilNothingLeft(ctx, func() (int, error) {
+	err := l.untilNothingLeft(ctx, func() (int, error) {
 		after, err := l.readAll(ctx, stages)
 		short := 0
 		for name, all := range after {

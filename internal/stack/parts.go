@@ -152,6 +152,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			ports: []string{"COLLECTOR_OTLP_GRPC_PORT", "COLLECTOR_OTLP_HTTP_PORT", "COLLECTOR_ZIPKIN_PORT",
 				"COLLECTOR_HEALTH_PORT", "COLLECTOR_METRICS_PORT"},
 			env: append([]string{
+				collectorGC, collectorMemory,
 				"JAEGER_OTLP_ENDPOINT=" + s.at("JAEGER_OTLP_HTTP_PORT"),
 				"TEMPO_OTLP_ENDPOINT=" + s.at("TEMPO_OTLP_HTTP_PORT"),
 				"LOKI_OTLP_ENDPOINT=" + s.at("LOKI_PORT"),
@@ -253,6 +254,14 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 
 // prometheusTags leave out the service discoveries: nothing is scraped here.
 const prometheusTags = "-tags=netgo,remove_all_sd"
+
+// The collector allocates much for each span and keeps little: to collect garbage
+// a quarter as often costs less CPU, and memory up to where its memory_limiter
+// would begin to refuse (160 MiB).
+const (
+	collectorGC     = "GOGC=400"
+	collectorMemory = "GOMEMLIMIT=144MiB"
+)
 
 // traceable are the parts that together can show a trace.
 var traceable = []string{"login-api", "user-rpc", "audit-mq", "rabbitmq", "otel-collector", "tempo"}

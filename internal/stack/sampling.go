@@ -67,6 +67,7 @@ func (s *Stack) sampler(env *environment, name string, collector binary) *part {
 		},
 		ports: []string{variable + "_OTLP_GRPC_PORT", variable + "_HEALTH_PORT", variable + "_METRICS_PORT"},
 		env: append([]string{
+			collectorGC, collectorMemory,
 			"HOSTNAME=" + name,
 			as("_OTLP_GRPC_PORT"), as("_HEALTH_PORT"), as("_METRICS_PORT"),
 			"JAEGER_OTLP_ENDPOINT=" + s.at("JAEGER_OTLP_HTTP_PORT"),

@@ -164,6 +164,21 @@ func TestSchemaKnowsEveryFieldAndNoOther(t *testing.T) {
 	}
 }
 
+func TestCommittedSampleFollowsTheSchema(t *testing.T) {
+	schema, _ := schema(t)
+	text, err := os.ReadFile("../../../docs/evaluate/sample/results.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(instance); err != nil {
+		t.Errorf("docs/evaluate/sample/results.json: %v\nMake a new sample: make evaluate DURATION=full OUT=docs/evaluate/sample", err)
+	}
+}
+
 func TestResultsComeBackAsTheyWere(t *testing.T) {
 	r := sample()
 	text, err := document(&r)

@@ -120,8 +120,8 @@ func summarize(c *result.Collector) {
 	c.Min, c.Max = slices.Min(ratios), slices.Max(ratios)
 }
 
-// feed sends the spans to a collector, waits until it has handed them all over,
-// and returns what it took. That fewer were handed over is an error.
+// feed sends the spans to a collector, waits until it has handed them all over to
+// both stores, and returns what it took. That fewer were handed over is an error.
 func feed(ctx context.Context, c *stack.Collector, spans int) (run result.CollectorRun, err error) {
 	client, err := otlpload.Dial(c.OTLPGRPC)
 	if err != nil {
@@ -148,13 +148,13 @@ func feed(ctx context.Context, c *stack.Collector, spans int) (run result.Collec
 			Sent:         now.sent - before.sent,
 			CPUSeconds:   now.cpuSeconds - before.cpuSeconds,
 		}
-		switch drained := now.queued == 0 && run.Sent >= 2*run.Acknowledged; {
-		case drained && (run.Accepted != run.Acknowledged || run.Sent != 2*run.Accepted):
-			return run, fmt.Errorf("spans do not add up: %d acknowledged, %d accepted, %d sent to two stores; see the log of the collector", run.Acknowledged, run.Accepted, run.Sent)
-		case drained:
+		// A store that is too slow for one way gets the spans by the other, and may have had them already: more is no loss.
+		switch {
+		case now.queued == 0 && run.Accepted >= run.Acknowledged && run.Sent >= 2*run.Accepted:
 			return run, nil
 		case time.Now().After(deadline):
-			return run, fmt.Errorf("after %s the collector has sent %d of %d spans twice: see its log, and whether Jaeger and Tempo run", drainTimeout, run.Sent, run.Acknowledged)
+			return run, fmt.Errorf("after %s the collector has accepted %d of %d spans and sent %d to two stores: see its log, and whether Jaeger and Tempo run",
+				drainTimeout, run.Accepted, run.Acknowledged, run.Sent)
 		}
 		select {
 		case <-ctx.Done():

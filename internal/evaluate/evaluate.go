@@ -117,11 +117,6 @@ func Run(ctx context.Context, s *stack.Stack, options Options) (*result.Results,
 func (l *lab) steps() []step {
 	p := l.plan
 	all := []step{
-		{"steady load: correctness, freshness, cost", p.idle + p.steady + 25*time.Second, l.stepSteady},
-		{"queries", 25 * time.Second, func(ctx context.Context, r *result.Results) (summary string, err error) {
-			r.Queries, err = l.queries(ctx)
-			return "measured", err
-		}},
 		{"collector efficiency", 40 * time.Second, func(ctx context.Context, r *result.Results) (string, error) {
 			found, err := l.collector(ctx)
 			if err != nil {
@@ -130,6 +125,7 @@ func (l *lab) steps() []step {
 			r.Collector = found
 			return fmt.Sprintf("%.2f of its spans per CPU second", found.Ratio), nil
 		}},
+		{"steady load: correctness, freshness, cost", p.idle + p.steady + 25*time.Second, l.stepSteady},
 		{"capacity", time.Duration(len(p.capacityRates)) * (p.capacityStep + 4*time.Second), func(ctx context.Context, r *result.Results) (string, error) {
 			found, err := l.capacity(ctx)
 			if err != nil {
@@ -154,7 +150,11 @@ func (l *lab) steps() []step {
 				found.Failed, found.Requests, found.MessagesLost, found.MessagesDoubled, missing(found), found.ServiceRecovery, found.DataRecovery), nil
 		}})
 	}
-	return all
+	// Last, for it fills the stores: Tempo then takes longer to find a trace by its id.
+	return append(all, step{"queries", p.querySettling + 25*time.Second, func(ctx context.Context, r *result.Results) (summary string, err error) {
+		r.Queries, err = l.queries(ctx)
+		return "measured", err
+	}})
 }
 
 func (l *lab) stepSteady(ctx context.Context, r *result.Results) (string, error) {

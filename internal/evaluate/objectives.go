@@ -176,7 +176,7 @@ func uncountedIn(f result.Fault) int {
 			left := int64(m.Missing - m.Explained)
 			for _, c := range f.Counted {
 				store := storeIn(c.Name)
-				if signal.counter.MatchString(c.Name) && (store == "" || store == m.Store) {
+				if signal.counter.MatchString(c.Name) && (store == "" || strings.EqualFold(store, m.Store)) {
 					left -= c.Value
 				}
 			}

@@ -53,7 +53,7 @@ var plans = map[string]plan{
 		steadyRate: 50, steady: time.Minute, idle: 15 * time.Second,
 		queryTraces: 20_000, querySettling: 30 * time.Second, queryEach: 100,
 		capacityRates: []int{50, 100, 150, 200, 300, 400, 600, 800}, capacityStep: 15 * time.Second,
-		collectorRounds: 5, collectorSpans: 100_000,
+		collectorRounds: 7, collectorSpans: 30_000,
 		samplingTraces: 1000,
 		faultRate:      20, faultBefore: 2 * time.Second, faultAfter: 5 * time.Second,
 		disturbance: 15 * time.Second, outage: 30 * time.Second, longOutage: 5 * time.Minute,

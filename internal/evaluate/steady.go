@@ -19,7 +19,7 @@ func (l *lab) steady(ctx context.Context, r *result.Results) error {
 	if err := l.awaitCalm(ctx); err != nil {
 		return err
 	}
-	rowsBefore, err := demo.ReadAudit(ctx, l.target.AuditURL, demo.AuditFilter{Limit: 1})
+	rowsBefore, err := l.rowsAtRest(ctx)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (l *lab) steady(ctx context.Context, r *result.Results) error {
 	c.TracesWhole = c.TracesCompared
 	unstored, doubled := len(kept.unstored), len(kept.doubled)
 	c.MessagesLost, c.MessagesDoubled = &unstored, &doubled
-	l.accounts(c, rises, lostBefore.risesTo(lostAfter), rowsAfter.Total-rowsBefore.Total, kept)
+	l.accounts(c, rises, lostBefore.risesTo(lostAfter), rowsAfter.Total-rowsBefore, kept)
 	r.Correctness = c
 	r.Cost = &result.Cost{
 		Seconds: cost.seconds(), Rate: c.Rate, Spans: int64(verify.LoginSpans * len(t.logins)),
@@ -161,6 +161,18 @@ func (l *lab) accounts(c *result.Correctness, rises map[string]int64, losses []r
 	account("messages", "rows of the audit trail, each looked up by its trace id",
 		result.Count{Name: "acknowledged logins", Value: logins}, result.Count{Name: "rows gained", Value: int64(rows)},
 		result.Count{Name: "logins with just one row", Value: logins - int64(len(kept.unstored)+len(kept.doubled))})
+}
+
+// rowsAtRest returns how many rows the audit trail has, once it gets no more.
+func (l *lab) rowsAtRest(ctx context.Context) (int, error) {
+	for last := -1; ; {
+		audit, err := demo.ReadAudit(ctx, l.target.AuditURL, demo.AuditFilter{Limit: 1})
+		if err != nil || audit.Total == last {
+			return last, err
+		}
+		last = audit.Total
+		pause(ctx, time.Second)
+	}
 }
 
 // awaitTold waits until the counters in Prometheus stand still.

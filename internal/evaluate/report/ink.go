@@ -4,6 +4,7 @@ import (
 	"image/color"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // ink is a colour of style.css, which has one for light and one for dark pages.
@@ -47,7 +48,7 @@ func (i ink) faint() color.Color { return color.NRGBA{R: 0xFE, G: uint8(i), B: 0
 // inkOf gives a part the same colour in all plots.
 func inkOf(part string) ink {
 	for i := inkLoginAPI; int(i) < len(inkNames); i++ {
-		if inkNames[i] == part {
+		if strings.EqualFold(inkNames[i], part) { // stores have a capital
 			return i
 		}
 	}

@@ -117,6 +117,7 @@ func Run(ctx context.Context, s *stack.Stack, options Options) (*result.Results,
 func (l *lab) steps() []step {
 	p := l.plan
 	all := []step{
+		{"steady load: correctness, freshness, cost", p.idle + p.steady + 25*time.Second, l.stepSteady},
 		{"collector efficiency", 40 * time.Second, func(ctx context.Context, r *result.Results) (string, error) {
 			found, err := l.collector(ctx)
 			if err != nil {
@@ -125,7 +126,6 @@ func (l *lab) steps() []step {
 			r.Collector = found
 			return fmt.Sprintf("%.2f of its spans per CPU second", found.Ratio), nil
 		}},
-		{"steady load: correctness, freshness, cost", p.idle + p.steady + 25*time.Second, l.stepSteady},
 		{"capacity", time.Duration(len(p.capacityRates)) * (p.capacityStep + 4*time.Second), func(ctx context.Context, r *result.Results) (string, error) {
 			found, err := l.capacity(ctx)
 			if err != nil {

@@ -156,7 +156,7 @@ func (l *lab) describe(f fault, t *traffic, kept *followed, begun, ended time.Ti
 		switch from := begun.Add(-grace); f.loses {
 		case "":
 		case store:
-			missing.Explained = m.of("", from, begun)
+			missing.Explained = m.of("", from, ended)
 		default:
 			missing.Explained = m.of(f.loses, from, ended)
 		}

@@ -40,12 +40,12 @@ type plan struct {
 var plans = map[string]plan{
 	"short": {
 		name:       "short",
-		steadyRate: 50, steady: 15 * time.Second, idle: 4 * time.Second,
+		steadyRate: 50, steady: 12 * time.Second, idle: 4 * time.Second,
 		queryTraces: 2000, querySettling: 16 * time.Second, queryEach: 20,
 		capacityRates: []int{100, 300}, capacityStep: 5 * time.Second,
 		collectorRounds: 3, collectorSpans: 20_000,
 		samplingTraces: 400,
-		faultRate:      20, faultBefore: time.Second, faultAfter: 3 * time.Second,
+		faultRate:      20, faultBefore: time.Second, faultAfter: 2 * time.Second,
 		disturbance: 4 * time.Second, longOutage: 10 * time.Second,
 	},
 	"full": {

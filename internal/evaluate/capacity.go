@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/shirou/gopsutil/v4/cpu"
 
 	"throughline/internal/backend"
@@ -151,15 +150,11 @@ func (t cpuTimes) coresSince(before cpuTimes) map[string]float64 {
 
 // queueDepth is how many messages wait for audit-mq.
 func queueDepth(brokerURL string) (int, error) {
-	connection, err := amqp.Dial(brokerURL)
+	connection, channel, err := openChannel(brokerURL)
 	if err != nil {
-		return 0, fmt.Errorf("RabbitMQ does not answer: %w; see whether it runs with `throughline status`", err)
+		return 0, err
 	}
 	defer func() { _ = connection.Close() }()
-	channel, err := connection.Channel()
-	if err != nil {
-		return 0, fmt.Errorf("RabbitMQ: open a channel: %w", err)
-	}
 	queue, err := channel.QueueDeclarePassive(auditQueue, true, false, false, false, nil)
 	if err != nil {
 		return 0, fmt.Errorf("queue %s: %w; audit-mq declares it at its start", auditQueue, err)

@@ -20,13 +20,13 @@ import (
 	"throughline/internal/evaluate/result"
 	"throughline/internal/otlpload"
 	"throughline/internal/stack"
+	"throughline/internal/verify"
 )
 
 const (
-	// tracesPerRequest, of spansPerTrace each, is what login-api, with four spans a
+	// tracesPerRequest, of 8 spans each, is what login-api, with four spans a
 	// login, has at hand each 200 ms at 80 logins a second.
 	tracesPerRequest = 8
-	spansPerTrace    = 8
 	senders          = 4
 	// drainTimeout is how long the collector may take to hand over what it has
 	// acknowledged.
@@ -66,7 +66,7 @@ func (l *lab) collector(ctx context.Context) (found *result.Collector, err error
 			"for %d spans of logins in requests of %d spans from %d concurrent senders. Full is otel-collector/config.yaml; bare forwards the "+
 			"same spans to the same Jaeger and Tempo from memory queues. Both run beside each other and are measured in turns, each round in "+
 			"the other order, after a warm-up that does not count.",
-		l.plan.collectorSpans, spansPerTrace*tracesPerRequest, senders)}
+		l.plan.collectorSpans, verify.LoginSpans*tracesPerRequest, senders)}
 	for _, c := range []*stack.Collector{full, bare} {
 		if _, err := feed(ctx, c, l.plan.collectorSpans/2); err != nil {
 			return nil, err
@@ -156,10 +156,8 @@ func feed(ctx context.Context, c *stack.Collector, spans int) (run result.Collec
 			return run, fmt.Errorf("after %s the collector has accepted %d of %d spans and sent %d to two stores: see its log, and whether Jaeger and Tempo run",
 				drainTimeout, run.Accepted, run.Acknowledged, run.Sent)
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, 100*time.Millisecond) {
 			return run, context.Cause(ctx)
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
@@ -168,7 +166,7 @@ func feed(ctx context.Context, c *stack.Collector, spans int) (run result.Collec
 func send(ctx context.Context, client *otlpload.Client, spans int) error {
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(senders)
-	for sent := 0; sent < spans; sent += spansPerTrace * tracesPerRequest {
+	for sent := 0; sent < spans; sent += verify.LoginSpans * tracesPerRequest {
 		work.Go(func() error {
 			traces := make([]ptrace.Traces, tracesPerRequest)
 			for i := range traces {

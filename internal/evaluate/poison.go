@@ -91,14 +91,14 @@ func takeDeadLetters(ctx context.Context, url string, ids map[string]bool) error
 func openChannel(url string) (*amqp.Connection, *amqp.Channel, error) {
 	conn, err := amqp.Dial(url)
 	if err != nil {
-		return nil, nil, fmt.Errorf("connect to RabbitMQ: %w", err)
+		return nil, nil, fmt.Errorf("RabbitMQ does not answer: %w; see whether it runs with `throughline status`", err)
 	}
 	ch, err := conn.Channel()
 	if err == nil {
 		err = ch.Confirm(false)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("open a channel: %w", err), conn.Close())
+		return nil, nil, errors.Join(fmt.Errorf("RabbitMQ: open a channel: %w", err), conn.Close())
 	}
 	return conn, ch, nil
 }

@@ -143,21 +143,19 @@ func (l *lab) accounts(c *result.Correctness, rises map[string]int64, losses []r
 		}
 		c.Accounts = append(c.Accounts, a)
 	}
-	count := func(name string) func(label string) result.Count {
-		return func(label string) result.Count { return result.Count{Name: label, Value: rises[name]} }
-	}
+	count := func(name, label string) result.Count { return result.Count{Name: label, Value: rises[name]} }
 	inStore := func(store string) result.Count {
 		return result.Count{Name: "read back from " + store, Value: spans - int64(kept.spans[store].total())}
 	}
 	account("spans", "counted by the SDK and by the collector, and read back trace by trace",
-		count("spans produced")("ended in the services"), count("spans exported")("exported by the SDK"), count("spans accepted")("accepted by the collector"),
-		count("spans Jaeger")("sent to Jaeger"), count("spans Tempo")("sent to Tempo"), inStore("Jaeger"), inStore("Tempo"))
+		count("spans produced", "ended in the services"), count("spans exported", "exported by the SDK"), count("spans accepted", "accepted by the collector"),
+		count("spans Jaeger", "sent to Jaeger"), count("spans Tempo", "sent to Tempo"), inStore("Jaeger"), inStore("Tempo"))
 	account("log records", "counted by the SDK and by the collector, and read back by trace id",
-		count("records produced")("written by the services"), count("records exported")("exported by the SDK"), count("records accepted")("accepted by the collector"),
-		count("records Loki")("sent to Loki"), result.Count{Name: "read back from Loki", Value: lines - int64(kept.logs.total())})
+		count("records produced", "written by the services"), count("records exported", "exported by the SDK"), count("records accepted", "accepted by the collector"),
+		count("records Loki", "sent to Loki"), result.Count{Name: "read back from Loki", Value: lines - int64(kept.logs.total())})
 	account("metrics", "the same logins as five metrics in Prometheus have them",
-		result.Count{Name: "acknowledged to the client", Value: logins}, count("logins counted")("login.attempts"), count("logins in spans")("span metrics"),
-		count("messages sent")("messaging.client.sent.messages"), count("messages handled")("audit.messages"))
+		result.Count{Name: "acknowledged to the client", Value: logins}, count("logins counted", "login.attempts"), count("logins in spans", "span metrics"),
+		count("messages sent", "messaging.client.sent.messages"), count("messages handled", "audit.messages"))
 	account("messages", "rows of the audit trail, each looked up by its trace id",
 		result.Count{Name: "acknowledged logins", Value: logins}, result.Count{Name: "rows gained", Value: int64(rows)},
 		result.Count{Name: "logins with just one row", Value: logins - int64(len(kept.unstored)+len(kept.doubled))})

@@ -109,19 +109,13 @@ func TestALateErrorIsStored(t *testing.T) {
 	})
 	late.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0).Status().SetCode(ptrace.StatusCodeError)
 	require.NoError(t, client.Send(t.Context(), trace))
-	// Of so many that follow some go the same way: by the time that they are kept, it is
-	// decided, and it is not the last that was not kept, which a sampler still knows.
-	failed := map[string]int{}
+	requireDecided(t, client)
+	// A sampler still knows the last that it did not keep: of so many that follow, some go the same way.
 	for range 16 {
 		_, other := otlpload.Trace(otlpload.OK)
 		require.NoError(t, client.Send(t.Context(), other))
-		id, traces := otlpload.Trace(otlpload.Failed)
-		failed[id] = traces.SpanCount()
-		require.NoError(t, client.Send(t.Context(), traces))
 	}
-	for id, count := range failed {
-		requireSpans(t, id, count)
-	}
+	requireDecided(t, client)
 	for _, store := range []backend.TraceStore{jaeger(), tempo()} {
 		_, err := store.Trace(t.Context(), id)
 		require.ErrorIs(t, err, backend.ErrNotFound)
@@ -129,6 +123,21 @@ func TestALateErrorIsStored(t *testing.T) {
 	behind := late.SpanCount()
 	require.NoError(t, client.Send(t.Context(), late))
 	requireSpans(t, id, behind)
+}
+
+// requireDecided waits until the second tier has decided on all that was sent before:
+// it has on what is sent after, of which some goes to each sampler.
+func requireDecided(t *testing.T, client *otlpload.Client) {
+	t.Helper()
+	failed := map[string]int{}
+	for range 16 {
+		id, traces := otlpload.Trace(otlpload.Failed)
+		failed[id] = traces.SpanCount()
+		require.NoError(t, client.Send(t.Context(), traces))
+	}
+	for id, count := range failed {
+		requireSpans(t, id, count)
+	}
 }
 
 // requireSpans waits until both stores hold so many spans of the trace.

@@ -63,31 +63,19 @@ func (l *lab) collector(ctx context.Context) (found *result.Collector, err error
 
 	found = &result.Collector{How: fmt.Sprintf(
 		"User and system CPU time of the collector's process, from before the first span until both stores had acknowledged the last, "+
-			"for %d spans of logins in requests of %d spans from %d concurrent senders. Full is otel-collector/config.yaml; bare forwards the "+
-			"same spans to the same Jaeger and Tempo from memory queues. Both run beside each other and are measured in turns, each round in "+
-			"the other order, after a warm-up that does not count.",
+			"for %d spans of logins in requests of %d spans from %d concurrent senders. Full is otel-collector/config.yaml; bare forwards "+
+			"such spans to the same Jaeger and Tempo from memory queues. Both run beside each other, and each sender turns from one to the "+
+			"other with each request, so that whatever else the machine does meets both; after a warm-up that does not count.",
 		l.plan.collectorSpans, verify.LoginSpans*tracesPerRequest, senders)}
-	for _, c := range []*stack.Collector{full, bare} {
-		if _, err := feed(ctx, c, l.plan.collectorSpans/2); err != nil {
+	for n := range l.plan.collectorRounds + 1 {
+		fmt.Fprintf(l.progress, "collector: round %d of %d\n", n, l.plan.collectorRounds)
+		runs, err := feed(ctx, []*stack.Collector{full, bare}, l.plan.collectorSpans)
+		if err != nil {
 			return nil, err
 		}
-	}
-	for n := range l.plan.collectorRounds {
-		fmt.Fprintf(l.progress, "collector: round %d of %d\n", n+1, l.plan.collectorRounds)
-		var round result.CollectorRound
-		halves := []func() error{
-			func() (err error) { round.Full, err = feed(ctx, full, l.plan.collectorSpans); return err },
-			func() (err error) { round.Bare, err = feed(ctx, bare, l.plan.collectorSpans); return err },
+		if n > 0 { // round 0 is the warm-up
+			found.Rounds = append(found.Rounds, result.CollectorRound{Full: runs[0], Bare: runs[1]})
 		}
-		if n%2 == 1 {
-			slices.Reverse(halves)
-		}
-		for _, half := range halves {
-			if err := half(); err != nil {
-				return nil, err
-			}
-		}
-		found.Rounds = append(found.Rounds, round)
 	}
 	summarize(found)
 	queued, err := queuedShare(ctx, full)
@@ -120,22 +108,60 @@ func summarize(c *result.Collector) {
 	c.Min, c.Max = slices.Min(ratios), slices.Max(ratios)
 }
 
-// feed sends the spans to a collector, waits until it has handed them all over to
-// both stores, and returns what it took. That fewer were handed over is an error.
-func feed(ctx context.Context, c *stack.Collector, spans int) (run result.CollectorRun, err error) {
-	client, err := otlpload.Dial(c.OTLPGRPC)
-	if err != nil {
-		return run, err
+// feed sends so many spans, rounded up to whole requests, to each of the
+// collectors, waits until they have handed them all over to both stores, and
+// returns what each took. That fewer were handed over is an error.
+func feed(ctx context.Context, collectors []*stack.Collector, spans int) (runs []result.CollectorRun, err error) {
+	var clients []*otlpload.Client
+	var before []collectorReading
+	for _, c := range collectors {
+		client, err := otlpload.Dial(c.OTLPGRPC)
+		if err != nil {
+			return nil, err
+		}
+		defer client.Close()
+		reading, err := readCollector(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		clients, before = append(clients, client), append(before, reading)
 	}
-	defer func() { err = errors.Join(err, client.Close()) }()
-	before, err := readCollector(ctx, c)
-	if err != nil {
-		return run, err
+	work, sending := errgroup.WithContext(ctx)
+	work.SetLimit(senders)
+	for sent := 0; sent < spans; sent += verify.LoginSpans * tracesPerRequest {
+		work.Go(func() error {
+			for _, client := range clients {
+				if err := sendRequest(sending, client); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
-	if err := send(ctx, client, spans); err != nil {
-		return run, err
+	if err := work.Wait(); err != nil {
+		return nil, err
 	}
+	for i, c := range collectors {
+		run, err := handedOver(ctx, c, before[i], clients[i].Acknowledged())
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, run)
+	}
+	return runs, nil
+}
 
+func sendRequest(ctx context.Context, client *otlpload.Client) error {
+	traces := make([]ptrace.Traces, tracesPerRequest)
+	for i := range traces {
+		_, traces[i] = otlpload.Trace(otlpload.OK)
+	}
+	return client.Send(ctx, otlpload.Batch(traces...))
+}
+
+// handedOver waits until a collector has sent all that it acknowledged to both
+// stores.
+func handedOver(ctx context.Context, c *stack.Collector, before collectorReading, acknowledged int64) (run result.CollectorRun, err error) {
 	deadline := time.Now().Add(drainTimeout)
 	for {
 		now, err := readCollector(ctx, c)
@@ -143,7 +169,7 @@ func feed(ctx context.Context, c *stack.Collector, spans int) (run result.Collec
 			return run, err
 		}
 		run = result.CollectorRun{
-			Acknowledged: client.Acknowledged(),
+			Acknowledged: acknowledged,
 			Accepted:     now.accepted - before.accepted,
 			Sent:         now.sent - before.sent,
 			CPUSeconds:   now.cpuSeconds - before.cpuSeconds,
@@ -160,22 +186,6 @@ func feed(ctx context.Context, c *stack.Collector, spans int) (run result.Collec
 			return run, context.Cause(ctx)
 		}
 	}
-}
-
-// send returns when so many spans, rounded up to whole requests, are acknowledged.
-func send(ctx context.Context, client *otlpload.Client, spans int) error {
-	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(senders)
-	for sent := 0; sent < spans; sent += verify.LoginSpans * tracesPerRequest {
-		work.Go(func() error {
-			traces := make([]ptrace.Traces, tracesPerRequest)
-			for i := range traces {
-				_, traces[i] = otlpload.Trace(otlpload.OK)
-			}
-			return client.Send(ctx, otlpload.Batch(traces...))
-		})
-	}
-	return work.Wait()
 }
 
 // collectorReading is what a collector says, and what the system says of it.

@@ -190,7 +190,7 @@ type CapacityStep struct {
 }
 
 // Collector compares the collector as configured with the same binary that only
-// forwards, both fed the same spans in turns.
+// forwards, both fed such spans at the same time.
 type Collector struct {
 	Rounds []CollectorRound `json:"rounds"`
 	// Ratio is the median of the rounds' ratios of spans per CPU second.

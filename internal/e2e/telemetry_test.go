@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"throughline/internal/backend"
+	"throughline/internal/otlpload"
 )
 
 // telemetryDoc is docs/telemetry.md: the rows of each section's table, each row
@@ -175,5 +177,56 @@ func TestWhatServicesDropIsCounted(t *testing.T) {
 			require.NoError(c, err)
 			assert.NotEmpty(c, series)
 		}, time.Minute, 500*time.Millisecond, dropped)
+	}
+}
+
+func TestCollectorMasksANumberWhereverItStands(t *testing.T) {
+	want := map[string]string{
+		"13812345678":                           "138****5678",
+		"8613812345678":                         "86138****5678",
+		"+86 13812345678, 13912345678":          "+86 138****5678, 139****5678",
+		"/v1/users?mobile=13812345678&page=1":   "/v1/users?mobile=138****5678&page=1",
+		"/v1/users?mobile=%2B8613812345678":     "/v1/users?mobile=%2B86138****5678",
+		`{"mobile":"13812345678"}`:              `{"mobile":"138****5678"}`,
+		"1732371234567":                         "1732371234567",
+		"order 213812345678":                    "order 213812345678",
+		"7c13812345678f00a1b2c3d4e5f60718":      "7c13812345678f00a1b2c3d4e5f60718",
+		"11012345678, no operator has such one": "11012345678, no operator has such one",
+	}
+	id, traces := otlpload.Trace(otlpload.OK)
+	resource := traces.ResourceSpans().At(0)
+	span := resource.ScopeSpans().At(0).Spans().At(0)
+	span.SetName("13812345678")
+	span.Attributes().PutDouble("ratio", math.NaN()) // must not hide the rest
+	event := span.Events().AppendEmpty()
+	event.SetName("asked for 13812345678")
+	for given := range want {
+		resource.Resource().Attributes().PutStr("resource "+want[given], given)
+		span.Attributes().PutStr("span "+want[given], given)
+		event.Attributes().PutStr("event "+want[given], given)
+	}
+	client, err := otlpload.Dial(target.OTLPGRPC)
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, client.Send(t.Context(), traces))
+
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, store := range []backend.TraceStore{jaeger(), tempo()} {
+		trace, err := backend.WaitForSpans(ctx, store, id, traces.SpanCount())
+		require.NoError(t, err)
+		at := slices.IndexFunc(trace.Spans, func(s backend.Span) bool { return s.Attributes["ratio"] != nil })
+		require.GreaterOrEqual(t, at, 0)
+		found := trace.Spans[at]
+		assert.Equal(t, "138****5678", found.Name)
+		at = slices.IndexFunc(found.Events, func(e backend.Event) bool { return e.Name == "asked for 138****5678" })
+		require.GreaterOrEqual(t, at, 0, "%v", found.Events)
+		masked := found.Events[at]
+		for _, expected := range want {
+			// A number among the attributes' names stays: here it is the masked one.
+			assert.Equal(t, expected, found.Resource["resource "+expected], store.Name())
+			assert.Equal(t, expected, found.Attributes["span "+expected], store.Name())
+			assert.Equal(t, expected, masked.Attributes["event "+expected], store.Name())
+		}
 	}
 }

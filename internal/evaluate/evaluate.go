@@ -116,8 +116,9 @@ func Run(ctx context.Context, s *stack.Stack, options Options) (*result.Results,
 // steps are all measurements of the plan, in order.
 func (l *lab) steps() []step {
 	p := l.plan
+	comparing := time.Duration(float64(p.steadyRate)*p.steady.Seconds()) * 45 * time.Millisecond
 	all := []step{
-		{"steady load: correctness, freshness, cost", p.idle + p.steady + 25*time.Second, l.stepSteady},
+		{"steady load: correctness, freshness, cost", p.idle + p.steady + comparing + 10*time.Second, l.stepSteady},
 		{"collector efficiency", 40 * time.Second, func(ctx context.Context, r *result.Results) (string, error) {
 			found, err := l.collector(ctx)
 			if err != nil {

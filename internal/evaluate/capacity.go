@@ -57,7 +57,7 @@ func (l *lab) capacity(ctx context.Context) (*result.Capacity, error) {
 		found.Steps = append(found.Steps, step)
 		if !step.OK {
 			found.Broke = fmt.Sprintf("at %d logins per second: %s", rate, strings.Join(broken, "; "))
-			found.AtLimit = atLimit(step.Cores, machine, runtime.NumCPU())
+			found.AtLimit = atLimit(step, machine, runtime.NumCPU())
 			break
 		}
 		found.Sustained = step.Rate
@@ -101,7 +101,9 @@ func (l *lab) hold(ctx context.Context, rate int) (step result.CapacityStep, mac
 	step.Achieved = float64(inTime) / l.plan.capacityStep.Seconds()
 	step.LatencyP95 = distribution(latencies).P95
 	for _, f := range fresh.wait() {
-		step.FreshnessP95 = max(step.FreshnessP95, f.Distribution.P95)
+		if p95 := f.Distribution.P95; p95 > step.FreshnessP95 {
+			step.FreshnessP95, step.SlowerStore = p95, f.Store
+		}
 	}
 	step.Cores = after.coresSince(before)
 	return step, (after.machine - before.machine) / after.at.Sub(before.at).Seconds(), last, ctx.Err()
@@ -201,7 +203,7 @@ func brokenBy(step result.CapacityStep) []string {
 		broken = append(broken, fmt.Sprintf("the latency's p95 was %.0f ms, over %.0f ms", step.LatencyP95, latencyLimit))
 	}
 	if step.FreshnessP95 > freshnessLimit {
-		broken = append(broken, fmt.Sprintf("the freshness's p95 was %.1f s, over %.1f s", step.FreshnessP95, freshnessLimit))
+		broken = append(broken, fmt.Sprintf("the p95 of freshness in %s was %.1f s, over %.1f s", step.SlowerStore, step.FreshnessP95, freshnessLimit))
 	}
 	if step.Achieved < achievedLimit*step.Rate {
 		broken = append(broken, fmt.Sprintf("%.0f logins per second were answered, less than %.0f %% of %.0f",
@@ -214,16 +216,16 @@ func brokenBy(step result.CapacityStep) []string {
 }
 
 // atLimit says which part was at its limit, by the cores that each used and
-// those that were busy in all.
-func atLimit(cores map[string]float64, machine float64, ofMachine int) string {
+// those that were busy in all; or else which part was late.
+func atLimit(step result.CapacityStep, machine float64, ofMachine int) string {
 	most, other := "", machine
-	for part, used := range cores {
+	for part, used := range step.Cores {
 		other -= used
-		if most == "" || used > cores[most] || used == cores[most] && part < most {
+		if most == "" || used > step.Cores[most] || used == step.Cores[most] && part < most {
 			most = part
 		}
 	}
-	name, used := most, cores[most]
+	name, used := most, step.Cores[most]
 	if name == loadGenerator {
 		name = "the load generator"
 	}
@@ -236,6 +238,10 @@ func atLimit(cores map[string]float64, machine float64, ofMachine int) string {
 		return fmt.Sprintf("the machine: %s, %.2f of them with %s", all, used, name)
 	case used > busy:
 		return fmt.Sprintf("%s: it used %.2f cores, while %s", name, used, all)
+	}
+	if step.FreshnessP95 > freshnessLimit {
+		return fmt.Sprintf("%s, and not for want of CPU: it used %.2f cores, while %s; look at its disk, and at what waits for what in it",
+			step.SlowerStore, step.Cores[strings.ToLower(step.SlowerStore)], all)
 	}
 	return fmt.Sprintf("not the CPU: %s, %.2f of them with %s; look at the disk, and at what waits for what", all, used, name)
 }

@@ -31,12 +31,14 @@ func TestBrokenBy(t *testing.T) {
 
 func TestAtLimit(t *testing.T) {
 	cores := map[string]float64{"login-api": 0.5, "jaeger": 0.95, "load": 0.3}
-	require.Equal(t, "the machine: 1.9 of the machine's 2 cores were busy, 0.95 of them with jaeger", atLimit(cores, 1.9, 2))
-	require.Equal(t, "jaeger: it used 0.95 cores, while 2.0 of the machine's 8 cores were busy", atLimit(cores, 2, 8))
-	require.Contains(t, atLimit(map[string]float64{"load": 1, "jaeger": 0.5}, 1.9, 2), "1.00 of them with the load generator")
-	require.Contains(t, atLimit(map[string]float64{"jaeger": 0.3, "tempo": 0.1}, 0.5, 2), "not the CPU")
-	require.Contains(t, atLimit(cores, 4, 4), "2.25 of them with what is neither", "another program")
-	require.Contains(t, atLimit(nil, 1.9, 2), "what is neither", "containers, whose CPU time is not known")
+	require.Equal(t, "the machine: 1.9 of the machine's 2 cores were busy, 0.95 of them with jaeger", atLimit(result.CapacityStep{Cores: cores}, 1.9, 2))
+	require.Equal(t, "jaeger: it used 0.95 cores, while 2.0 of the machine's 8 cores were busy", atLimit(result.CapacityStep{Cores: cores}, 2, 8))
+	require.Contains(t, atLimit(result.CapacityStep{Cores: map[string]float64{"load": 1, "jaeger": 0.5}}, 1.9, 2), "1.00 of them with the load generator")
+	require.Contains(t, atLimit(result.CapacityStep{Cores: map[string]float64{"jaeger": 0.3, "tempo": 0.1}}, 0.5, 2), "not the CPU")
+	late := result.CapacityStep{Cores: map[string]float64{"jaeger": 0.3, "tempo": 0.1}, FreshnessP95: 2.5, SlowerStore: "Tempo"}
+	require.Contains(t, atLimit(late, 0.5, 2), "Tempo, and not for want of CPU: it used 0.10 cores")
+	require.Contains(t, atLimit(result.CapacityStep{Cores: cores}, 4, 4), "2.25 of them with what is neither", "another program")
+	require.Contains(t, atLimit(result.CapacityStep{}, 1.9, 2), "what is neither", "containers, whose CPU time is not known")
 }
 
 func TestCoresSince(t *testing.T) {

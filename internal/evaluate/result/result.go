@@ -181,8 +181,9 @@ type CapacityStep struct {
 	Failed   int     `json:"failed"`
 	// LatencyP95 is of the answers, in milliseconds.
 	LatencyP95 float64 `json:"latencyP95Milliseconds"`
-	// Freshness is the slower store's 95th percentile, in seconds.
+	// Freshness is the 95th percentile in SlowerStore, in seconds.
 	FreshnessP95 float64 `json:"freshnessP95Seconds"`
+	SlowerStore  string  `json:"slowerStore,omitempty"`
 	QueueDepth   int     `json:"queueDepthAtEnd"` // messages ready in user.events.audit
 	// Cores used, by part, load for the load generator itself.
 	Cores map[string]float64 `json:"cores"`

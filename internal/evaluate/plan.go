@@ -24,7 +24,7 @@ type plan struct {
 	capacityStep  time.Duration // how long each is held
 
 	collectorRounds int
-	collectorSpans  int // in each half of a round
+	collectorSpans  int // to each of the two, in each round
 
 	samplingTraces int // sent through the two tiers
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"throughline/internal/evaluate"
 	"throughline/internal/stack"
 )
 
@@ -22,6 +23,9 @@ func newDownCmd() *cobra.Command {
 			}
 			console := stack.NewConsole(cmd.OutOrStdout())
 			if err := s.Down(cmd.Context(), console, options); err != nil {
+				return err
+			}
+			if err := evaluate.Clear(s); err != nil {
 				return err
 			}
 			if options.Volumes {

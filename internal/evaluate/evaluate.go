@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fatih/color"
+	"golang.org/x/sys/unix"
 
 	"throughline/internal/backend"
 	"throughline/internal/demo"
@@ -55,7 +56,7 @@ func Run(ctx context.Context, s *stack.Stack, options Options) (*result.Results,
 		control = compose{s.Root()}
 	}
 	l := newLab(verify.TargetOf(s), control, plan, options.Progress)
-	l.scratch, l.jaegerOTLP = filepath.Join(s.RunDir(), "evaluate"), s.JaegerOTLP()
+	l.scratch, l.jaegerOTLP = scratchOf(s), s.JaegerOTLP()
 	if err := l.reachable(ctx); err != nil {
 		return nil, err
 	}
@@ -111,6 +112,19 @@ func Run(ctx context.Context, s *stack.Stack, options Options) (*result.Results,
 		}
 	}
 	return &state.Results, state.close()
+}
+
+func scratchOf(s *stack.Stack) string { return filepath.Join(s.RunDir(), "evaluate") }
+
+// Clear removes what an evaluation that was killed has left of its own in the run
+// directory of a stack that is down. What it has broken, Up mends.
+func Clear(s *stack.Stack) error {
+	scratch := scratchOf(s)
+	_ = unix.Unmount(smallDisk(scratch), 0) // as a rule there is none
+	if err := os.RemoveAll(scratch); err != nil {
+		return fmt.Errorf("remove what an evaluation has left: %w; run it again as the user who ran the evaluation", err)
+	}
+	return nil
 }
 
 // steps are all measurements of the plan, in order.

@@ -125,7 +125,7 @@ func (l *lab) slowStore() fault {
 // and for a while after that. In the end there is room again and Jaeger is back.
 func (l *lab) fullDisk() fault {
 	const size, left = 32 << 20, 1 << 20 // bytes
-	dir := filepath.Join(l.scratch, "small-disk")
+	dir := smallDisk(l.scratch)
 	ballast := filepath.Join(dir, "ballast")
 	return fault{
 		name: "full disk below the collector's queues", part: collectorPart, kind: result.KindFullDisk, duration: l.plan.disturbance,
@@ -164,6 +164,8 @@ func (l *lab) fullDisk() fault {
 		},
 	}
 }
+
+func smallDisk(scratch string) string { return filepath.Join(scratch, "small-disk") }
 
 // awaitRefusals waits until the collector cannot queue what it is given.
 func (l *lab) awaitRefusals(ctx context.Context) error {

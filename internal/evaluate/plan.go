@@ -50,12 +50,12 @@ var plans = map[string]plan{
 	},
 	"full": {
 		name:       "full",
-		steadyRate: 50, steady: time.Minute, idle: 15 * time.Second,
+		steadyRate: 50, steady: 45 * time.Second, idle: 15 * time.Second,
 		queryTraces: 20_000, querySettling: 30 * time.Second, queryEach: 100,
 		capacityRates: []int{50, 100, 150, 200, 300, 400, 600, 800}, capacityStep: 15 * time.Second,
 		collectorRounds: 7, collectorSpans: 20_000,
 		samplingTraces: 1000,
-		faultRate:      20, faultBefore: 2 * time.Second, faultAfter: 5 * time.Second,
+		faultRate:      20, faultBefore: 2 * time.Second, faultAfter: 3 * time.Second,
 		disturbance: 15 * time.Second, outage: 30 * time.Second, longOutage: 5 * time.Minute,
 	},
 }

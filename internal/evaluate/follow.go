@@ -184,12 +184,14 @@ func (l *lab) traceLooker(ctx context.Context, f *followed, logins []login, wind
 // strikeWhole strikes off the logins of which Tempo's search counts every span: to
 // read thousands of traces one by one takes Tempo minutes. What it leaves is read.
 // When that is much, it waits a while for Tempo to finish its head block, in which
-// the pieces of a trace are not yet joined, so that a search counts each alone.
+// the pieces of a trace are not yet joined, so that a search counts each alone. To
+// search a long window again and again takes longer than it saves.
 func (l *lab) strikeWhole(ctx context.Context, missing lacks, w backend.Window) {
 	const (
 		fewEnough = 50
 		much      = 500
 		finished  = 30 * time.Second
+		long      = 2 * time.Minute
 		slice     = 10 * time.Second
 	)
 	if len(missing) <= fewEnough {
@@ -210,7 +212,7 @@ func (l *lab) strikeWhole(ctx context.Context, missing lacks, w backend.Window) 
 				delete(missing, byID[id])
 			}
 		}
-		if len(missing) <= much || time.Since(began) > finished || !pause(ctx, finished/6) {
+		if len(missing) <= much || w.End.Sub(w.Start) > long || time.Since(began) > finished || !pause(ctx, finished/6) {
 			return
 		}
 	}

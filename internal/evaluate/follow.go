@@ -95,10 +95,7 @@ func (l *lab) untilNothingLeft(ctx context.Context, look func() (left int, err e
 		case quiet > tooLong, quiet > enough && l.queuesEmpty(ctx):
 			return err
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(lookInterval):
-		}
+		pause(ctx, lookInterval)
 	}
 }
 

@@ -175,7 +175,7 @@ func moveDeadLetters(trace, to ptrace.Traces) {
 		for _, scope := range resource.ScopeSpans().All() {
 			scope.Spans().RemoveIf(func(span ptrace.Span) bool {
 				queue, ok := span.Attributes().Get("messaging.destination.name")
-				if !ok || queue.Str() != "user.events.audit.dead" {
+				if !ok || queue.Str() != deadQueue {
 					return false
 				}
 				into := to.ResourceSpans().AppendEmpty()

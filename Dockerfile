@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Two kinds of image: the services, one by one (--build-arg SERVICE=login-api), and
 # prepare, which holds what the official images of docker-compose.yml lack.
 
@@ -6,7 +5,7 @@ ARG GO_VERSION
 
 FROM --platform=$BUILDPLATFORM golang:${GO_VERSION} AS build
 ARG TARGETOS TARGETARCH
-ARG GOPROXY=https://proxy.golang.org,direct
+ARG GOPROXY
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \

@@ -7,10 +7,10 @@ SHELL       := /bin/bash
 
 throughline := .build/bin/throughline
 
-.PHONY: help up down status load verify evaluate trace build test unit e2e bench fuzz lint clean command node chromium
+.PHONY: help up down status load fault verify evaluate trace build test unit e2e e2e-compose bench fuzz lint vulncheck outdated sbom module release-check clean command node chromium
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: command ## Build what is missing, start every part and show a first trace
 	@$(throughline) up
@@ -24,12 +24,16 @@ status: command ## Show what runs, where, and how much memory it takes
 load: command ## Drive logins (RATE=20 a second, DURATION=10s, SCENARIO=steady or another)
 	@$(throughline) load $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
 
+fault: command ## Bring a fault about for a while, or list the faults (NAME, DURATION=1m, RATE=20 logins a second)
+	@$(throughline) fault $(NAME) $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
+
 verify: command ## Check what the running stack promises (TARGET=native or compose)
 	@$(throughline) verify $(if $(TARGET),--target $(TARGET))
 
-evaluate: command ## Measure the running stack, break it part by part, write report/ (DURATION=short or full, OUT=report)
-	@TAIL_SAMPLING=on $(throughline) build
-	@$(throughline) evaluate $(if $(DURATION),--duration $(DURATION)) $(if $(OUT),--out $(OUT)) $(if $(TARGET),--target $(TARGET))
+evaluate: command ## Measure the stack and trace stores, break the stack, write report/ (DURATION=short or full, ONLY=stack or stores, STORES, REPLAY, SPANS, OUT=report)
+	@[[ "$(TARGET)" == compose || "$(ONLY)" == stores ]] || TAIL_SAMPLING=on $(throughline) build
+	@$(throughline) evaluate $(if $(DURATION),--duration $(DURATION)) $(if $(OUT),--out $(OUT)) $(if $(TARGET),--target $(TARGET)) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(STORES),--stores $(STORES)) $(if $(REPLAY),--replay $(REPLAY)) $(if $(SPANS),--spans $(SPANS))
 
 trace: command ## Print a trace as a tree (ID=<trace id>, FROM=jaeger or tempo)
 	@$(throughline) trace $(ID) $(if $(FROM),--from $(FROM))
@@ -41,23 +45,53 @@ test: lint unit e2e ## Run every test: lint, unit tests, and end-to-end tests on
 
 unit: node build ## Run the unit tests, with the race detector
 	go test -race -timeout 20m $$(go list ./... | grep -v /internal/e2e)
+	GOWORK=off go test -C telemetry -race ./...
+	GOWORK=off go run ./rabbitmq/withbroker bash -c 'go test -C otelamqp -race ./... && go test -C docs/adopt/go-queue -race ./...'
 	cd console && npm test
 
 e2e: node chromium build ## Run the end-to-end tests, those in a browser among them, on free ports beside whatever runs
 	@TAIL_SAMPLING=on $(throughline) build
 	go test -count=1 -timeout 40m ./internal/e2e
 
-bench: build ## Measure otelamqp against the bare client, and write the table of its README (about 5 minutes)
+e2e-compose: command ## Run the end-to-end tests of docker-compose.yml on a Docker Engine, on free ports (about 15 minutes)
+	go test -count=1 -timeout 60m -v ./internal/e2e/compose
+
+bench: build ## Measure otelamqp against the bare client, and write the table of its README (about 5 minutes; BEFORE=<revision> beside an earlier one)
 	@go build -o .build/bench ./internal/bench
-	@.build/bench -readme otelamqp/README.md
+	@.build/bench -readme otelamqp/README.md $(if $(BEFORE),-before $(BEFORE))
 
 fuzz: ## Fuzz what reads messages from strangers (FUZZTIME=10m for each target)
 	@for target in FuzzExtract FuzzUnwrapBody; do go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-10m} ./otelamqp; done
 
 lint: ## Check format, go vet and staticcheck
-	@unformatted=$$(gofmt -l $$(go list -f '{{.Dir}}' ./...)); [[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w:" $$unformatted >&2; exit 1; }
-	go vet ./...
-	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) ./...
+	@unformatted=$$(gofmt -l $$(go list -f '{{.Dir}}' work) docs/adopt/go-queue); [[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w:" $$unformatted >&2; exit 1; }
+	go vet work
+	GOWORK=off go vet -C docs/adopt/go-queue ./...
+	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) work
+
+release-check: lint unit ## Check that otelamqp and telemetry may be released: the API against the last release, lint, unit tests
+	@internal/modules/release-check.sh
+
+module: ## Give the Go modules the path under which your copy is hosted (MODULE=git.example.com/platform/throughline)
+	@internal/modules/rename.sh '$(MODULE)'
+
+vulncheck: ## Look for known vulnerabilities in what is built here (takes the internet, or GOVULNDB)
+	@curl -fsS --max-time 20 -o /dev/null "$${GOVULNDB:-https://vuln.go.dev}/index/db.json" || \
+		{ echo "the Go vulnerability database is out of reach: run this where $${GOVULNDB:-https://vuln.go.dev} is reached, or set GOVULNDB to a copy of it" >&2; exit 1; }
+	@for dir in . otel-collector/otelcol; do \
+		go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) -db "$${GOVULNDB:-https://vuln.go.dev}" -C $$dir ./...; \
+	done
+
+outdated: node ## List what is pinned here and has a newer version
+	@internal/modules/outdated.sh
+
+sbom: node build ## Write a bill of materials (CycloneDX) for each binary and for the console's page into .build/sbom
+	@mkdir -p .build/sbom
+	@for binary in $$(find .build/bin -type f -perm -u+x); do \
+		go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION) bin -json -version $$(git rev-parse --short HEAD) -output .build/sbom/$${binary##*/}.json $$binary; \
+	done
+	@cd console && npm sbom --sbom-format cyclonedx --package-lock-only >../.build/sbom/page.json
+	@ls .build/sbom/*.json
 
 clean: down ## Stop every part and remove all that was built, stored and logged
 	rm -rf .run .build console/node_modules console/dist/[!.]* console/dist/.sources

@@ -40,6 +40,8 @@ type Config struct {
 	// AllowedHosts are names and addresses, beside those of loopback, under which
 	// the console may be opened.
 	AllowedHosts []string
+	// Faults can be started from the page; nil when that is not allowed.
+	Faults *Faults
 }
 
 // Built tells whether the page is in this binary.
@@ -53,15 +55,7 @@ func handler(config Config, dist fs.FS) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	about, err := json.Marshal(map[string]any{
-		"version":  config.Version,
-		"links":    withAddress(config.Links),
-		"services": withAddress(config.Services),
-	})
-	if err != nil {
-		return nil, err
-	}
-	c := &console{dist: dist, about: about, proxy: proxy, hosts: append(slices.Clip(config.AllowedHosts), "localhost")}
+	c := &console{dist: dist, config: config, proxy: proxy, doctor: newDoctor(config), score: newScore(config), hosts: append(slices.Clip(config.AllowedHosts), "localhost")}
 	return gzhttp.GzipHandler(c), nil
 }
 
@@ -96,10 +90,12 @@ func Serve(ctx context.Context, address string, handler http.Handler) error {
 
 // console serves one page at every path that is nothing else.
 type console struct {
-	dist  fs.FS
-	about []byte
-	proxy http.Handler
-	hosts []string // beside addresses of loopback
+	dist   fs.FS
+	config Config
+	proxy  http.Handler
+	doctor http.Handler
+	score  http.Handler
+	hosts  []string // beside addresses of loopback
 }
 
 func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -110,7 +106,7 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
 
-	api, proxied := r.URL.Path == "/api/config", strings.HasPrefix(r.URL.Path, proxyPath)
+	api, proxied := strings.HasPrefix(r.URL.Path, apiPath), strings.HasPrefix(r.URL.Path, proxyPath)
 	switch {
 	case !c.knows(r.Host):
 		refuse(w, http.StatusForbidden, "the console is not opened as %q: use 127.0.0.1 or localhost, or start it with CONSOLE_ALLOWED_HOSTS=<that name>", r.Host)
@@ -118,13 +114,24 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "only the console's own page may ask for this; open the console itself")
 	case proxied:
 		c.proxy.ServeHTTP(w, r)
+	case r.URL.Path == faultsPath || r.URL.Path == endFaultPath:
+		c.config.Faults.ServeHTTP(w, r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		header.Set("Allow", "GET, HEAD")
 		refuse(w, http.StatusMethodNotAllowed, "%s is not possible here: the console only reads", r.Method)
-	case api:
-		header.Set("Content-Type", "application/json")
-		header.Set("Cache-Control", "no-cache")
-		_, _ = w.Write(c.about)
+	case strings.HasPrefix(r.URL.Path, doctorPath):
+		c.doctor.ServeHTTP(w, r)
+	case r.URL.Path == scorePath:
+		c.score.ServeHTTP(w, r)
+	case r.URL.Path == apiPath+"config":
+		answer(w, http.StatusOK, map[string]any{
+			"version":  c.config.Version,
+			"links":    withAddress(c.config.Links),
+			"services": withAddress(c.config.Services),
+			"faults":   c.config.Faults != nil && fromHere(r),
+		})
+	case strings.HasPrefix(r.URL.Path, docsPath):
+		serveDocs(w, r, nonce)
 	case c.isFile(r.URL.Path):
 		if strings.HasPrefix(r.URL.Path, assetsPath) { // named by their content
 			header.Set("Cache-Control", "public, max-age=31536000, immutable")
@@ -138,6 +145,7 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 const (
+	apiPath    = "/api/"
 	proxyPath  = "/proxy/"
 	assetsPath = "/assets/"
 	// The nonce is for the styles that the page makes while it runs.
@@ -213,10 +221,14 @@ const notBuilt = `<!doctype html>
 
 // refuse answers with what is wrong and what to do.
 func refuse(w http.ResponseWriter, status int, format string, args ...any) {
+	answer(w, status, map[string]string{"error": fmt.Sprintf(format, args...)})
+}
+
+func answer(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": fmt.Sprintf(format, args...)})
+	_ = json.NewEncoder(w).Encode(value)
 }
 
 func withAddress(all map[string]string) map[string]string {

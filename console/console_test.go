@@ -152,7 +152,7 @@ func TestConfigNamesWhatIsThere(t *testing.T) {
 	response := fetch(t, h, "/api/config")
 	assert.Equal(t, "application/json", response.Header.Get("Content-Type"))
 	assert.JSONEq(t, `{
-		"version": "v1",
+		"version": "v1", "faults": false,
 		"links": {"jaeger": "http://127.0.0.1:16686"},
 		"services": {"login-api": "http://127.0.0.1:8080"}
 	}`, text(t, response))

@@ -56,7 +56,7 @@ var (
 			allow(get, `api/metrics/query_range`),
 		},
 		"jaeger": {
-			allow(get, `api/v3/(traces|traces/{id}|services|operations)`),
+			allow(get, `api/(traces|v3/(traces/{id}|services|operations))`),
 		},
 	}
 )

@@ -46,7 +46,7 @@ func TestQueriesPass(t *testing.T) {
 		"tempo/api/search?q={}", "tempo/api/traces/" + id, "tempo/api/v2/traces/" + strings.ToUpper(id), "tempo/api/v2/search/tags",
 		"tempo/api/v2/search/tag/resource.service.name/values", "tempo/api/v2/search/tag/event:name/values", "tempo/api/search/tags",
 		"tempo/api/search/tag/service.name/values", "tempo/api/metrics/query_range?q={}|rate()",
-		"jaeger/api/v3/traces/" + id + "?raw_traces=true", "jaeger/api/v3/traces?query.service_name=a", "jaeger/api/v3/services", "jaeger/api/v3/operations?service=a",
+		"jaeger/api/v3/traces/" + id + "?raw_traces=true", "jaeger/api/traces?service=a", "jaeger/api/v3/services", "jaeger/api/v3/operations?service=a",
 	} {
 		name, rest, _ := strings.Cut(path, "/")
 		response := fetch(t, h, "/proxy/"+path)
@@ -85,7 +85,7 @@ func TestAllElseIsRefused(t *testing.T) {
 		"loki/ingester/shutdown", "loki/config", "loki/ready", "loki/loki/api/v1/cache/generation_numbers",
 		"tempo/flush", "tempo/shutdown", "tempo/status/config", "tempo/api/overrides", "tempo/api/echo", "tempo/api/metrics/query", "tempo/api/traces/", "tempo/metrics",
 		"tempo/api/traces/" + id + "/", "tempo/api/traces/" + id + "0", "tempo/api/traces/nothing",
-		"jaeger/api/traces", "jaeger/api/services", "jaeger/api/archive/" + id, "jaeger/api/v3/archive", "jaeger/api/dependencies", "jaeger/static/x.js", "jaeger/",
+		"jaeger/api/traces/" + id, "jaeger/api/services", "jaeger/api/archive/" + id, "jaeger/api/v3/archive", "jaeger/api/dependencies", "jaeger/static/x.js", "jaeger/",
 		// Ways around the rules.
 		"tempo/api/traces/../../flush", "tempo/api/traces/..%2f..%2fflush", "tempo/api/traces/%2e%2e/%2e%2e/flush", "tempo/api/search/../../flush",
 		"tempo/api/search/tag/../values", "tempo/api/search/tag/%2e%2e/values", "tempo/api/search/tag/..%2f..%2f..%2fflush%3f/values",
@@ -108,7 +108,7 @@ func TestAllElseIsRefused(t *testing.T) {
 		"loki/loki/api/v1/series":  "GET, POST",
 		"tempo/api/search":         "GET",
 		"tempo/api/traces/" + id:   "GET",
-		"jaeger/api/v3/traces":     "GET",
+		"jaeger/api/traces":        "GET",
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodHead} {
 			if strings.Contains(methods, method) {

@@ -5,8 +5,8 @@ import { defineConfig } from 'vitest/config'
 const port = (name: string, otherwise: number) => process.env[name] ?? otherwise
 const stores = {
   prometheus: `http://127.0.0.1:${port('PROMETHEUS_PORT', 9090)}`,
-  loki: `http://127.0.0.1:${port('LOKI_PORT', 3100)}`,
-  tempo: `http://127.0.0.1:${port('TEMPO_PORT', 3200)}`,
+  loki: `http://127.0.0.1:${port('LOKI_PORT', 10080)}`,
+  tempo: `http://127.0.0.1:${port('TEMPO_PORT', 6566)}`,
   jaeger: `http://127.0.0.1:${port('JAEGER_QUERY_PORT', 16686)}`,
 }
 const proxy = Object.fromEntries(

@@ -29,8 +29,8 @@ const maxAttempts = 1 << 30
 // [WithAttemptHeader]), and the redelivered flag. It is at most 2^30+1.
 func (c *Channel) Attempt(d *amqp.Delivery) int {
 	failed := max(rejections(d.Headers), integer(d.Headers["x-delivery-count"]))
-	if c.config.attemptHeader != "" {
-		failed = max(failed, integer(d.Headers[c.config.attemptHeader]))
+	if c.inst.config.attemptHeader != "" {
+		failed = max(failed, integer(d.Headers[c.inst.config.attemptHeader]))
 	}
 	if d.Redelivered {
 		failed = max(failed, 1)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -22,13 +23,9 @@ import (
 	"go.uber.org/goleak"
 
 	"throughline/otelamqp"
-	"throughline/rabbitmq/rabbitmqtest"
 )
 
-// broker is a real RabbitMQ node of this test run.
-var broker rabbitmqtest.Broker
-
-func TestMain(m *testing.M) { os.Exit(broker.Run(m)) }
+var propagator = propagation.TraceContext{}
 
 func openChannel(tb testing.TB, url string) *amqp.Channel {
 	tb.Helper()
@@ -44,7 +41,7 @@ func openChannel(tb testing.TB, url string) *amqp.Channel {
 func traced(t *testing.T, opts ...otelamqp.Option) (ch *otelamqp.Channel, queue string, recorder *tracetest.SpanRecorder) {
 	t.Helper()
 	recorder = tracetest.NewSpanRecorder()
-	raw := openChannel(t, broker.URL())
+	raw := openChannel(t, testBroker(t))
 	ch = otelamqp.NewChannel(raw, append(opts,
 		otelamqp.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))),
 		otelamqp.WithPropagator(propagator))...)
@@ -62,7 +59,7 @@ func namedQueue(t *testing.T, ch *otelamqp.Channel, args amqp.Table) string {
 	_, err := ch.QueueDeclare(name, false, false, false, false, args)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		_, err := openChannel(t, broker.URL()).QueueDelete(name, false, false, false)
+		_, err := openChannel(t, testBroker(t)).QueueDelete(name, false, false, false)
 		assert.NoError(t, err)
 	})
 	return name
@@ -165,7 +162,7 @@ func TestWaitContextGivesUp(t *testing.T) {
 
 func TestMessageIsMeasuredOnBothSidesOfTheBroker(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
-	ch, queue, recorder := traced(t, otelamqp.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
+	ch, queue, recorder := traced(t, otelamqp.WithPublishedAt(), otelamqp.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
 	deliveries, err := ch.Consume(queue, "c", true, false, false, false, nil)
 	require.NoError(t, err)
 	began := time.Now()
@@ -259,7 +256,7 @@ func TestConcurrentPublishersDoNotMixTheirTraces(t *testing.T) {
 // A connection is lost again and again in the middle of publishing and handling,
 // and each time a new one takes over.
 func TestNoGoroutineOutlivesItsConnection(t *testing.T) {
-	url := broker.URL() // starts the node
+	url := testBroker(t)
 	before := goleak.IgnoreCurrent()
 	for range 5 {
 		var socket net.Conn
@@ -288,4 +285,36 @@ func TestNoGoroutineOutlivesItsConnection(t *testing.T) {
 		_ = conn.Close()
 	}
 	goleak.VerifyNone(t, before)
+}
+
+// The broker confirms what is only kept in memory before what it writes to disk.
+func TestSendSpansEndInWhateverOrderTheBrokerAnswers(t *testing.T) {
+	const n = 200
+	ch, queue, recorder := traced(t)
+	durable := "test." + t.Name()
+	_, err := ch.QueueDeclare(durable, true, false, false, false, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum})
+	require.NoError(t, err)
+	defer func() { _, _ = ch.QueueDelete(durable, false, false, false) }()
+	for i := range n {
+		require.NoError(t, ch.Publish("", []string{durable, queue}[i%2], i%3 == 0, false, amqp.Publishing{DeliveryMode: amqp.Persistent}))
+	}
+	require.Eventually(t, func() bool { return len(recorder.Ended()) == n }, 30*time.Second, time.Millisecond)
+	for _, span := range recorder.Ended() {
+		assert.Equal(t, codes.Unset, span.Status().Code)
+	}
+}
+
+func TestChannelsCostNoGoroutines(t *testing.T) {
+	conn, err := amqp.Dial(testBroker(t))
+	require.NoError(t, err)
+	defer conn.Close()
+	instrumentation := otelamqp.New(otelamqp.WithTracerProvider(sdktrace.NewTracerProvider()))
+	before := runtime.NumGoroutine()
+	for range 50 {
+		raw, err := conn.Channel()
+		require.NoError(t, err)
+		ch := instrumentation.Channel(raw)
+		require.NoError(t, ch.Publish("", "nowhere", false, false, amqp.Publishing{}))
+	}
+	assert.Less(t, runtime.NumGoroutine(), before+50)
 }

@@ -12,9 +12,9 @@ import (
 
 const (
 	// PublishedAtHeader is the message header with the time of the publish, in
-	// nanoseconds since the Unix epoch (an AMQP long-long). Every publish sets it,
-	// to a value that no other message of the channel has: the timestamp property
-	// of AMQP counts whole seconds, and belongs to the application.
+	// nanoseconds since the Unix epoch (an AMQP long-long), which no other message of
+	// the channel has. Mandatory messages always have it, to tell them by when they
+	// come back, and all by [WithPublishedAt].
 	PublishedAtHeader = "x-published-at"
 
 	// OriginHeader is the message header with the id of the first trace of a
@@ -57,32 +57,46 @@ func (c HeaderCarrier) Keys() []string {
 	return slices.AppendSeq(make([]string, 0, len(c)), maps.Keys(c))
 }
 
+// contextHeaders are those that the propagator writes. The global one may be set
+// after this package was asked for it.
+func (i *Instrumentation) contextHeaders() []string {
+	if kept := i.fields.Load(); kept != nil {
+		return *kept
+	}
+	fields := i.config.propagator.Fields()
+	if len(fields) > 0 {
+		i.fields.Store(&fields)
+	}
+	return fields
+}
+
 // inject returns a copy of headers with the context of ctx in place of any other:
 // a caller may publish the same table from many goroutines, so it is never
 // written to.
-func (c *Channel) inject(ctx context.Context, headers amqp.Table) amqp.Table {
-	injected := make(amqp.Table, len(headers)+len(c.config.contextHeaders)+1)
+func (i *Instrumentation) inject(ctx context.Context, headers amqp.Table) amqp.Table {
+	written := i.contextHeaders()
+	injected := make(amqp.Table, len(headers)+len(written)+1)
 	maps.Copy(injected, headers)
 	if len(headers) > 0 && trace.SpanContextFromContext(ctx).IsValid() {
-		for _, key := range c.config.contextHeaders { // an old tracestate must not stay beside a new traceparent
+		for _, key := range written { // an old tracestate must not stay beside a new traceparent
 			delete(injected, key)
 		}
 	}
 	if bag := baggage.FromContext(ctx); bag.Len() > 0 {
-		ctx = baggage.ContextWithBaggage(ctx, c.config.baggage.merge(baggage.Baggage{}, bag))
+		ctx = baggage.ContextWithBaggage(ctx, i.config.baggage.merge(baggage.Baggage{}, bag))
 	}
-	c.config.propagator.Inject(ctx, HeaderCarrier(injected))
+	i.config.propagator.Inject(ctx, HeaderCarrier(injected))
 	return injected
 }
 
 // earlier is the context in the headers of a message that is published again, if
 // that is in another trace than the span in ctx.
-func (c *Channel) earlier(ctx context.Context, headers amqp.Table) trace.SpanContext {
-	for _, key := range c.config.contextHeaders {
+func (i *Instrumentation) earlier(ctx context.Context, headers amqp.Table) trace.SpanContext {
+	for _, key := range i.contextHeaders() {
 		if _, found := headers[key]; !found {
 			continue
 		}
-		creation := trace.SpanContextFromContext(c.config.propagator.Extract(context.Background(), HeaderCarrier(headers)))
+		creation := trace.SpanContextFromContext(i.config.propagator.Extract(context.Background(), HeaderCarrier(headers)))
 		if creation.IsValid() && creation.TraceID() != trace.SpanContextFromContext(ctx).TraceID() {
 			return creation
 		}
@@ -92,16 +106,16 @@ func (c *Channel) earlier(ctx context.Context, headers amqp.Table) trace.SpanCon
 }
 
 // extract returns ctx with the context that a message carries, in its headers or,
-// when those hold none, in a body envelope; ctx must hold no span of its own.
-func (c *Channel) extract(ctx context.Context, d *amqp.Delivery) context.Context {
-	extracted := c.config.propagator.Extract(ctx, HeaderCarrier(d.Headers))
-	if !trace.SpanContextFromContext(extracted).IsValid() {
+// when those hold none, in a body envelope if it may; ctx must hold no span of its own.
+func (i *Instrumentation) extract(ctx context.Context, d *amqp.Delivery) context.Context {
+	extracted := i.config.propagator.Extract(ctx, HeaderCarrier(d.Headers))
+	if i.config.bodyEnvelope && !trace.SpanContextFromContext(extracted).IsValid() {
 		if _, carrier := UnwrapBody(d.Body); carrier != nil {
-			extracted = c.config.propagator.Extract(ctx, carrier)
+			extracted = i.config.propagator.Extract(ctx, carrier)
 		}
 	}
 	if carried := baggage.FromContext(extracted); carried.Len() > 0 {
-		return baggage.ContextWithBaggage(extracted, c.config.baggage.merge(baggage.FromContext(ctx), carried))
+		return baggage.ContextWithBaggage(extracted, i.config.baggage.merge(baggage.FromContext(ctx), carried))
 	}
 	return extracted
 }

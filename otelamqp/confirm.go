@@ -16,6 +16,7 @@ type DeferredConfirmation struct {
 	send      send
 	mandatory bool
 	once      sync.Once
+	waitedFor atomic.Bool // so that the listener need not care
 	ended     atomic.Bool
 	err       error
 }
@@ -47,9 +48,10 @@ func (d *DeferredConfirmation) Err() error {
 // Like the wrapped method it returns false and no error for a message that was
 // refused or returned; [DeferredConfirmation.Err] says which.
 func (d *DeferredConfirmation) WaitContext(ctx context.Context) (bool, error) {
+	d.waitedFor.Store(true)
 	select {
 	case <-d.Done():
-		d.resolve()
+		d.meetAndResolve()
 	case <-ctx.Done():
 		d.end(ctx.Err)
 		if d.err != nil {
@@ -66,6 +68,30 @@ func (d *DeferredConfirmation) answered() bool {
 	}
 	select {
 	case <-d.Done():
+		d.meetAndResolve()
+		return true
+	default:
+		return false
+	}
+}
+
+// meetAndResolve is resolve for others than the listener. They must not meet it
+// within resolve, where it may wait for them.
+func (d *DeferredConfirmation) meetAndResolve() {
+	if d.mandatory && !d.ended.Load() {
+		d.send.channel.listener.sync()
+	}
+	d.resolve()
+}
+
+// resolveIfAnswered is the listener's way to look at a confirmation. It returns
+// whether that is done with.
+func (d *DeferredConfirmation) resolveIfAnswered() bool {
+	if d.ended.Load() || d.waitedFor.Load() {
+		return true
+	}
+	select {
+	case <-d.Done():
 		d.resolve()
 		return true
 	default:
@@ -77,7 +103,16 @@ func (d *DeferredConfirmation) answered() bool {
 func (d *DeferredConfirmation) resolve() {
 	d.end(func() error {
 		s := &d.send
-		return s.channel.watch.outcome(d.DeferredConfirmation.Acked(), d.mandatory, s.publishedAt, s.losses)
+		switch {
+		case d.mandatory && s.channel.listener.cameBack(s.publishedAt):
+			return ErrUnroutable
+		case d.DeferredConfirmation.Acked():
+			return nil
+		case s.channel.settlements.losses() != s.losses:
+			return ErrNotConfirmed
+		default:
+			return ErrNacked
+		}
 	})
 }
 

@@ -41,7 +41,7 @@ var ambient = trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceI
 
 // declareTopology returns the untraced channel that it was declared on.
 func declareTopology(t *testing.T) *amqp.Channel {
-	ch := openChannel(t, broker.URL())
+	ch := openChannel(t, testBroker(t))
 	require.NoError(t, ch.ExchangeDeclare(exchange, "topic", true, false, false, false, nil))
 	require.NoError(t, ch.ExchangeDeclare(fanout, "fanout", true, false, false, false, nil))
 	_, err := ch.QueueDeclare(full, true, false, false, false, amqp.Table{"x-max-length": 0, "x-overflow": "reject-publish"})
@@ -88,14 +88,14 @@ func newScene(t *testing.T, admin *amqp.Channel, with setup) *scene {
 	s := &scene{t: t, with: with, admin: admin, spans: newSpanLog(), reader: sdkmetric.NewManualReader()}
 	_, err := admin.QueuePurge(queue, false)
 	s.ok(err)
-	conn, err := amqp.DialConfig(broker.URL(), amqp.Config{Dial: func(network, address string) (net.Conn, error) {
+	conn, err := amqp.DialConfig(testBroker(t), amqp.Config{Dial: func(network, address string) (net.Conn, error) {
 		tcp, err := amqp.DefaultDial(10*time.Second)(network, address)
 		s.conn = &fallibleConn{Conn: tcp}
 		return s.conn, err
 	}})
 	s.ok(err)
 	t.Cleanup(func() {
-		if s.conn.deaf.Load() {
+		if s.conn.dropsIncoming.Load() {
 			_ = s.conn.Close() // would not hear the broker's farewell
 		} else {
 			_ = conn.Close()
@@ -186,7 +186,7 @@ func (s *scene) publishInVain(exchange, key, errorType string) []operation {
 
 // publishUntil publishes a message to which no answer comes before ctx ends.
 func (s *scene) publishUntil(ctx context.Context, errorType string) []operation {
-	s.conn.deaf.Store(true)
+	s.conn.dropsIncoming.Store(true)
 	msg := s.message()
 	confirm, err := s.PublishWithDeferredConfirmWithContext(s.t.Context(), exchange, key, false, false, msg)
 	s.ok(err)
@@ -226,17 +226,16 @@ func (s *scene) processBatch(queue string, n int) operation {
 	return batch("process", queue, ds...)
 }
 
-// fallibleConn is a connection that can be made deaf: what the broker says from
-// then on is lost.
+// fallibleConn is a connection that drops, once it is told to, what the broker says.
 type fallibleConn struct {
 	net.Conn
-	deaf atomic.Bool
+	dropsIncoming atomic.Bool
 }
 
 func (c *fallibleConn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
-		if err != nil || !c.deaf.Load() {
+		if err != nil || !c.dropsIncoming.Load() {
 			return n, err
 		}
 	}

@@ -347,6 +347,7 @@ func checkSpans(s *scene, signals map[string]*signal, done []operation) []sdktra
 		assert.Equal(t, signal.is, strings.ToUpper(span.SpanKind().String()), o.name)
 		assert.Equal(t, spanName(f), span.Name())
 		assert.Equal(t, otelamqp.ScopeName, span.InstrumentationScope().Name)
+		assert.Equal(t, otelamqp.SchemaURL, span.InstrumentationScope().SchemaURL)
 		assert.False(t, span.EndTime().IsZero(), "%s has not ended", o.name)
 		status := codes.Unset
 		if o.errorType != "" {
@@ -450,6 +451,7 @@ func checkMetrics(s *scene, signals map[string]*signal, done []operation, spans 
 	var collected metricdata.ResourceMetrics
 	require.NoError(t, s.reader.Collect(t.Context(), &collected))
 	for _, scope := range collected.ScopeMetrics {
+		assert.Equal(t, otelamqp.SchemaURL, scope.Scope.SchemaURL)
 		for _, m := range scope.Metrics {
 			if own(attribute.Key(m.Name)) {
 				continue

@@ -123,7 +123,7 @@ var sending = []situation{
 		return s.publishUntil(ctx, "canceled")
 	}},
 	{"connection lost", setup{}, func(s *scene) []operation {
-		s.conn.deaf.Store(true)
+		s.conn.dropsIncoming.Store(true)
 		msg := s.message()
 		confirm, err := s.PublishWithDeferredConfirmWithContext(s.t.Context(), exchange, key, false, false, msg)
 		s.ok(err)

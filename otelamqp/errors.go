@@ -54,6 +54,14 @@ func errorType(err error) attribute.KeyValue {
 	}
 }
 
+// failure is what of an error is to be told: nil for one that is none to the user.
+func (c *config) failure(err error) error {
+	if err == nil || c.isError != nil && !c.isError(err) {
+		return nil
+	}
+	return err
+}
+
 // endSpan ends a span with the error's type and text, or without an error.
 func endSpan(span trace.Span, err error) {
 	if err != nil && span.IsRecording() {

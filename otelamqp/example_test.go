@@ -3,6 +3,8 @@ package otelamqp_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
 	"sync"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -16,7 +18,7 @@ import (
 )
 
 // brokerURL is something like amqp://user:password@localhost:5672/.
-func brokerURL() string { return broker.URL() }
+func brokerURL() string { return os.Getenv(urlVariable) }
 
 // check stands for the handling of errors.
 func check(err error) {
@@ -68,19 +70,138 @@ func Example() {
 	// consumer span: process mail
 }
 
-// Several workers handle the deliveries of one consumer. Each message is handled
-// in the trace of its own publish.
-func ExampleChannel_Process_workerPool() {
+// connect wraps a channel, as [Example] does.
+func connect(opts ...otelamqp.Option) (ch *otelamqp.Channel, disconnect func() error) {
+	conn, err := amqp.Dial(brokerURL())
+	check(err)
+	amqpChannel, err := conn.Channel()
+	check(err)
+	return otelamqp.NewChannel(amqpChannel, opts...), conn.Close
+}
+
+// A consumer ranges over its deliveries until it is canceled.
+func ExampleChannel_Process() {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ch, disconnect := connect()
+	defer disconnect()
+
+	_, err := ch.QueueDeclare("parcels", true, false, false, false, nil)
+	check(err)
+	defer ch.QueueDelete("parcels", false, false, false)
+	for _, parcel := range []string{"book", "lamp"} {
+		check(ch.PublishWithContext(ctx, "", "parcels", true, false, amqp.Publishing{Body: []byte(parcel)}))
+	}
+
+	deliveries, err := ch.ConsumeWithContext(ctx, "parcels", "packer", false, false, false, false, nil)
+	check(err)
+	for d := range deliveries {
+		err := ch.Process(ctx, &d, func(context.Context) error {
+			fmt.Printf("pack the %s\n", d.Body)
+			return d.Ack(false)
+		})
+		check(err)
+		if string(d.Body) == "lamp" {
+			stop() // ends deliveries
+		}
+	}
+	// Output:
+	// pack the book
+	// pack the lamp
+}
+
+// Channels of one program share the instruments and all that is prepared.
+func ExampleNew() {
 	ctx := context.Background()
 	conn, err := amqp.Dial(brokerURL())
 	check(err)
 	defer conn.Close()
-	amqpChannel, err := conn.Channel()
+	instrumentation := otelamqp.New(otelamqp.WithPeerAddress(conn.RemoteAddr()))
+
+	var channels []*otelamqp.Channel
+	for range 2 {
+		amqpChannel, err := conn.Channel()
+		check(err)
+		channels = append(channels, instrumentation.Channel(amqpChannel))
+	}
+	publisher, consumer := channels[0], channels[1]
+	_, err = consumer.QueueDeclare("news", true, false, false, false, nil)
 	check(err)
-	ch := otelamqp.NewChannel(amqpChannel)
+	defer consumer.QueueDelete("news", false, false, false)
+	deliveries, err := consumer.Consume("news", "", true, false, false, false, nil)
+	check(err)
+	check(publisher.PublishWithContext(ctx, "", "news", true, false, amqp.Publishing{Body: []byte("sunny")}))
+	d := <-deliveries
+	err = consumer.Process(ctx, &d, func(context.Context) error {
+		fmt.Printf("%s\n", d.Body)
+		return nil
+	})
+	check(err)
+	// Output: sunny
+}
+
+// A request and its reply, by RabbitMQ's direct reply-to, are one trace: each side
+// publishes with the context of the span that it works in.
+func ExampleChannel_PublishWithContext_rpc() {
+	spans := tracetest.NewSpanRecorder() // in place of an exporter
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+	instrumentation := otelamqp.New(otelamqp.WithTracerProvider(provider), otelamqp.WithPropagator(propagation.TraceContext{}))
+
+	conn, err := amqp.Dial(brokerURL())
+	check(err)
+	defer conn.Close()
+	open := func() *otelamqp.Channel {
+		amqpChannel, err := conn.Channel()
+		check(err)
+		return instrumentation.Channel(amqpChannel)
+	}
+	client, server := open(), open()
+
+	_, err = server.QueueDeclare("squares", true, false, false, false, nil)
+	check(err)
+	defer server.QueueDelete("squares", false, false, false)
+	requests, err := server.Consume("squares", "", true, false, false, false, nil)
+	check(err)
+	go func() {
+		for d := range requests {
+			err := server.Process(context.Background(), &d, func(ctx context.Context) error {
+				n, err := strconv.Atoi(string(d.Body))
+				if err != nil {
+					return err
+				}
+				return server.PublishWithContext(ctx, "", d.ReplyTo, false, false, amqp.Publishing{
+					CorrelationId: d.CorrelationId, Body: []byte(strconv.Itoa(n * n)),
+				})
+			})
+			check(err)
+		}
+	}()
+
+	ctx, request := provider.Tracer("shop").Start(context.Background(), "request")
+	replies, err := client.Consume("amq.rabbitmq.reply-to", "", true, false, false, false, nil)
+	check(err)
+	check(client.PublishWithContext(ctx, "", "squares", false, false, amqp.Publishing{
+		ReplyTo: "amq.rabbitmq.reply-to", CorrelationId: "1", Body: []byte("12"),
+	}))
+	reply := <-replies
+	err = client.Process(ctx, &reply, func(ctx context.Context) error {
+		same := trace.SpanContextFromContext(ctx).TraceID() == request.SpanContext().TraceID()
+		fmt.Printf("%s, in the same trace: %t\n", reply.Body, same)
+		return nil
+	})
+	check(err)
+	// Output: 144, in the same trace: true
+}
+
+// Several workers handle the deliveries of one consumer. Each message is handled
+// in the trace of its own publish.
+func ExampleChannel_Process_workerPool() {
+	ctx := context.Background()
+	ch, disconnect := connect()
+	defer disconnect()
 
 	check(ch.Qos(10, 0, false))
-	_, err = ch.QueueDeclare("thumbnails", true, false, false, false, nil)
+	_, err := ch.QueueDeclare("thumbnails", true, false, false, false, nil)
 	check(err)
 	defer ch.QueueDelete("thumbnails", false, false, false)
 	deliveries, err := ch.ConsumeWithContext(ctx, "thumbnails", "resizer", false, false, false, false, nil)
@@ -120,14 +241,10 @@ func ExampleChannel_GetWithContext() {
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 
-	conn, err := amqp.Dial(brokerURL())
-	check(err)
-	defer conn.Close()
-	amqpChannel, err := conn.Channel()
-	check(err)
-	ch := otelamqp.NewChannel(amqpChannel, otelamqp.WithTracerProvider(provider), otelamqp.WithPropagator(propagation.TraceContext{}))
+	ch, disconnect := connect(otelamqp.WithTracerProvider(provider), otelamqp.WithPropagator(propagation.TraceContext{}))
+	defer disconnect()
 
-	_, err = ch.QueueDeclare("reports", true, false, false, false, nil)
+	_, err := ch.QueueDeclare("reports", true, false, false, false, nil)
 	check(err)
 	defer ch.QueueDelete("reports", false, false, false)
 	check(ch.PublishWithContext(ctx, "", "reports", true, false, amqp.Publishing{Body: []byte("July")}))
@@ -158,15 +275,11 @@ func ExampleChannel_ProcessBatch() {
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 
-	conn, err := amqp.Dial(brokerURL())
-	check(err)
-	defer conn.Close()
-	amqpChannel, err := conn.Channel()
-	check(err)
-	ch := otelamqp.NewChannel(amqpChannel, otelamqp.WithTracerProvider(provider), otelamqp.WithPropagator(propagation.TraceContext{}),
+	ch, disconnect := connect(otelamqp.WithTracerProvider(provider), otelamqp.WithPropagator(propagation.TraceContext{}),
 		otelamqp.WithSettleSpans())
+	defer disconnect()
 
-	_, err = ch.QueueDeclare("clicks", true, false, false, false, nil)
+	_, err := ch.QueueDeclare("clicks", true, false, false, false, nil)
 	check(err)
 	defer ch.QueueDelete("clicks", false, false, false)
 	deliveries, err := ch.ConsumeWithContext(ctx, "clicks", "", false, false, false, false, nil)
@@ -198,15 +311,11 @@ func ExampleWithLinkedTraces() {
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 
-	conn, err := amqp.Dial(brokerURL())
-	check(err)
-	defer conn.Close()
-	amqpChannel, err := conn.Channel()
-	check(err)
-	ch := otelamqp.NewChannel(amqpChannel, otelamqp.WithLinkedTraces(),
+	ch, disconnect := connect(otelamqp.WithLinkedTraces(),
 		otelamqp.WithTracerProvider(provider), otelamqp.WithPropagator(propagation.TraceContext{}))
+	defer disconnect()
 
-	_, err = ch.QueueDeclare("invoices", true, false, false, false, nil)
+	_, err := ch.QueueDeclare("invoices", true, false, false, false, nil)
 	check(err)
 	defer ch.QueueDelete("invoices", false, false, false)
 	deliveries, err := ch.ConsumeWithContext(ctx, "invoices", "", true, false, false, false, nil)
@@ -225,15 +334,11 @@ func ExampleWithLinkedTraces() {
 
 // Of the baggage only the named members travel with the message.
 func ExampleWithBaggage() {
-	conn, err := amqp.Dial(brokerURL())
-	check(err)
-	defer conn.Close()
-	amqpChannel, err := conn.Channel()
-	check(err)
-	ch := otelamqp.NewChannel(amqpChannel, otelamqp.WithBaggage("tenant"),
+	ch, disconnect := connect(otelamqp.WithBaggage("tenant"),
 		otelamqp.WithPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})))
+	defer disconnect()
 
-	_, err = ch.QueueDeclare("orders", true, false, false, false, nil)
+	_, err := ch.QueueDeclare("orders", true, false, false, false, nil)
 	check(err)
 	defer ch.QueueDelete("orders", false, false, false)
 	deliveries, err := ch.Consume("orders", "", true, false, false, false, nil)
@@ -259,15 +364,11 @@ func ExampleWithDestinationTemplate() {
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 
-	conn, err := amqp.Dial(brokerURL())
-	check(err)
-	defer conn.Close()
-	amqpChannel, err := conn.Channel()
-	check(err)
-	ch := otelamqp.NewChannel(amqpChannel, otelamqp.WithTracerProvider(provider),
+	ch, disconnect := connect(otelamqp.WithTracerProvider(provider),
 		otelamqp.WithDestinationTemplate(func(op otelamqp.Operation) string {
 			return op.Exchange + ":order.{id}"
 		}))
+	defer disconnect()
 
 	for _, key := range []string{"order.4711", "order.4712"} {
 		check(ch.PublishWithContext(context.Background(), "amq.topic", key, false, false, amqp.Publishing{}))

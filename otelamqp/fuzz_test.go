@@ -28,7 +28,7 @@ func FuzzExtract(f *testing.F) {
 		recorder := tracetest.NewSpanRecorder()
 		always := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(sdktrace.AlwaysSample()))
 		ch, _, _ := tracedChannel(&amqp.Channel{}, WithTracerProvider(always), WithPropagator(withBaggage), WithBaggage("tenant"), WithAttemptHeader("x-attempts"),
-			WithNewTraceOnRedelivery(), WithNewTraceAfter(time.Hour))
+			WithBodyEnvelope(), WithNewTraceOnRedelivery(), WithNewTraceAfter(time.Hour))
 		kind := func(i int) byte {
 			if i < len(kinds) {
 				return kinds[i]
@@ -46,7 +46,7 @@ func FuzzExtract(f *testing.F) {
 
 		again := amqp.Publishing{Headers: headers, MessageId: name}
 		err := ch.Process(context.Background(), d, func(ctx context.Context) error {
-			s := ch.startSend(ctx, name, name, &again)
+			s := ch.startSend(ctx, name, name, true, &again)
 			s.end(nil)
 			return nil
 		})

@@ -28,7 +28,7 @@ type metrics struct {
 }
 
 func newMetrics(mp metric.MeterProvider) metrics {
-	meter := mp.Meter(ScopeName, metric.WithInstrumentationVersion(Version))
+	meter := mp.Meter(ScopeName, metric.WithInstrumentationVersion(Version), metric.WithSchemaURL(SchemaURL))
 	buckets := metric.WithExplicitBucketBoundaries(durationBuckets...)
 	sent, err1 := messagingconv.NewClientSentMessages(meter)
 	consumed, err2 := messagingconv.NewClientConsumedMessages(meter)

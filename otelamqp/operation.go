@@ -1,28 +1,30 @@
 package otelamqp
 
 import (
+	"maps"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
-// The names of operations (messaging.operation.name).
+// The names of operations (messaging.operation.name), as an [Operation] has them.
 const (
-	opSend    = "send"
-	opReceive = "receive"
-	opProcess = "process"
-	opAck     = "ack"
-	opNack    = "nack"
-	opReject  = "reject"
+	OperationSend    = "send"
+	OperationReceive = "receive"
+	OperationProcess = "process"
+	OperationAck     = "ack"
+	OperationNack    = "nack"
+	OperationReject  = "reject"
 )
 
 // Operation is what is done to a message, and where. What is not known is empty:
 // the queue of a send, the exchange and routing key of a Get that found nothing.
 type Operation struct {
-	Name       string // send, receive, process, ack, nack or reject
+	Name       string // OperationSend and so on
 	Exchange   string
 	RoutingKey string
 	Queue      string
@@ -30,9 +32,9 @@ type Operation struct {
 
 func (op Operation) kind() trace.SpanKind {
 	switch op.Name {
-	case opSend:
+	case OperationSend:
 		return trace.SpanKindProducer
-	case opProcess:
+	case OperationProcess:
 		return trace.SpanKindConsumer
 	default:
 		return trace.SpanKindClient
@@ -41,7 +43,7 @@ func (op Operation) kind() trace.SpanKind {
 
 func (op Operation) operationType() attribute.KeyValue {
 	switch op.Name {
-	case opSend, opReceive, opProcess:
+	case OperationSend, OperationReceive, OperationProcess:
 		return semconv.MessagingOperationTypeKey.String(op.Name)
 	default:
 		return semconv.MessagingOperationTypeSettle
@@ -81,9 +83,23 @@ func (op Operation) queue() string {
 	return op.Queue
 }
 
-// valid replaces what is not UTF-8. AMQP names are bytes that the peer chooses,
-// and OTLP refuses a whole batch for one that is not text.
-func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// maxText bounds every name, value and status message of a span, in bytes: an error
+// may repeat the whole body of a message, and a header may be long.
+const maxText = 2048
+
+// valid cuts what is too long and replaces what is not UTF-8. AMQP names are bytes
+// that the peer chooses, and OTLP refuses a whole batch for one that is not text.
+func valid(s string) string {
+	s = strings.ToValidUTF8(s[:min(len(s), maxText+utf8.UTFMax)], "\uFFFD")
+	if len(s) <= maxText {
+		return s
+	}
+	end := maxText
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return strings.Clone(s[:end])
+}
 
 const (
 	serverNamed = "amq.gen-"              // a queue that the broker has named
@@ -100,17 +116,17 @@ type plan struct {
 	succeeded measurement
 }
 
-func (c *Channel) newPlan(op Operation) *plan {
-	if c.config.filter != nil && !c.config.filter(op) {
+func (i *Instrumentation) newPlan(op Operation) *plan {
+	if i.config.filter != nil && !i.config.filter(op) {
 		return &plan{operation: op, filtered: true}
 	}
 	destination, queue := op.destination(), op.queue()
 	reply := strings.HasPrefix(queue, directReply)
 	anonymous := reply || strings.HasPrefix(queue, serverNamed)
-	temporary := reply || c.temporary.has(queue)
+	temporary := reply || i.temporary.has(queue)
 	template := ""
-	if c.config.template != nil {
-		template = valid(c.config.template(op))
+	if i.config.template != nil {
+		template = valid(i.config.template(op))
 	}
 
 	common := []attribute.KeyValue{semconv.MessagingSystemRabbitMQ, semconv.MessagingOperationName(op.Name)}
@@ -122,10 +138,10 @@ func (c *Channel) newPlan(op Operation) *plan {
 		p.measured = append(p.measured, semconv.MessagingDestinationTemplate(template))
 		spanAttributes = append(spanAttributes, semconv.MessagingDestinationTemplate(template))
 	case !anonymous && !temporary:
-		p.name += " " + destination
+		p.name = valid(p.name + " " + destination)
 		p.measured = append(p.measured, semconv.MessagingDestinationName(destination))
 	}
-	p.measured = append(p.measured, c.config.server...)
+	p.measured = append(p.measured, i.config.server...)
 	p.succeeded = newMeasurement(p, nil)
 
 	settles := op.operationType() == semconv.MessagingOperationTypeSettle
@@ -140,13 +156,13 @@ func (c *Channel) newPlan(op Operation) *plan {
 			spanAttributes = append(spanAttributes, semconv.MessagingRabbitMQDestinationRoutingKey(valid(op.RoutingKey)))
 		}
 	}
-	spanAttributes = append(spanAttributes, c.config.server...)
-	if op.Name != opProcess {
-		spanAttributes = append(spanAttributes, c.config.peer...)
+	spanAttributes = append(spanAttributes, i.config.server...)
+	if op.Name != OperationProcess {
+		spanAttributes = append(spanAttributes, i.config.peer...)
 	}
-	spanAttributes = append(spanAttributes, c.config.attributes...)
-	if c.config.spanName != nil {
-		p.name = valid(c.config.spanName(op))
+	spanAttributes = append(spanAttributes, i.config.attributes...)
+	if i.config.spanName != nil {
+		p.name = valid(i.config.spanName(op))
 	}
 	p.start = []trace.SpanStartOption{trace.WithSpanKind(op.kind()), trace.WithAttributes(spanAttributes...)}
 	return p
@@ -170,29 +186,30 @@ type plans struct {
 	kept map[Operation]*plan
 }
 
-func (c *Channel) plan(op Operation) *plan {
-	c.plans.mu.RLock()
-	p := c.plans.kept[op]
-	c.plans.mu.RUnlock()
+func (i *Instrumentation) plan(op Operation) *plan {
+	i.plans.mu.RLock()
+	p := i.plans.kept[op]
+	i.plans.mu.RUnlock()
 	if p != nil {
 		return p
 	}
-	p = c.newPlan(op)
-	c.plans.mu.Lock()
-	defer c.plans.mu.Unlock()
-	if c.plans.kept == nil {
-		c.plans.kept = map[Operation]*plan{}
+	p = i.newPlan(op)
+	i.plans.mu.Lock()
+	defer i.plans.mu.Unlock()
+	if i.plans.kept == nil {
+		i.plans.kept = map[Operation]*plan{}
 	}
-	if len(c.plans.kept) < maxKept {
-		c.plans.kept[op] = p
+	if len(i.plans.kept) < maxKept {
+		i.plans.kept[op] = p
 	}
 	return p
 }
 
-func (p *plans) forget() {
+// forget drops the plans that are about a queue.
+func (p *plans) forget(queue string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	clear(p.kept)
+	maps.DeleteFunc(p.kept, func(op Operation, _ *plan) bool { return op.queue() == queue })
 }
 
 // names is a bounded set.
@@ -201,13 +218,18 @@ type names struct {
 	kept map[string]struct{}
 }
 
-func (n *names) add(name string) {
+// add tells whether the name is new.
+func (n *names) add(name string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if _, has := n.kept[name]; has {
+		return false
+	}
 	if n.kept == nil || len(n.kept) >= maxKept {
 		n.kept = map[string]struct{}{}
 	}
 	n.kept[name] = struct{}{}
+	return true
 }
 
 func (n *names) has(name string) bool {

@@ -31,14 +31,14 @@ func TestPlansAreBounded(t *testing.T) {
 	ch, _, _ := tracedChannel(&amqp.Channel{})
 	for i := range 2 * maxKept {
 		key := fmt.Sprint("key ", i)
-		assert.Equal(t, "send "+key, ch.plan(Operation{Name: opSend, RoutingKey: key}).name)
+		assert.Equal(t, "send "+key, ch.inst.plan(Operation{Name: OperationSend, RoutingKey: key}).name)
 	}
-	assert.Len(t, ch.plans.kept, maxKept)
+	assert.Len(t, ch.inst.plans.kept, maxKept)
 	for i := range 2 * maxKept {
-		ch.temporary.add(fmt.Sprint(i))
-		assert.True(t, ch.temporary.has(fmt.Sprint(i)))
+		ch.inst.temporary.add(fmt.Sprint(i))
+		assert.True(t, ch.inst.temporary.has(fmt.Sprint(i)))
 	}
-	assert.LessOrEqual(t, len(ch.temporary.kept), maxKept)
+	assert.LessOrEqual(t, len(ch.inst.temporary.kept), maxKept)
 }
 
 func TestSpanNameIsTheUsersToChoose(t *testing.T) {
@@ -76,7 +76,7 @@ func TestFilteredOperationLetsTheContextThrough(t *testing.T) {
 	assert.Empty(t, recorder.Ended())
 
 	msg := amqp.Publishing{}
-	s := ch.startSend(ctx, "", "user.logged_in", &msg)
+	s := ch.startSend(ctx, "", "user.logged_in", false, &msg)
 	s.end(nil)
 	assert.Contains(t, msg.Headers["traceparent"], ambient.SpanContext().SpanID().String())
 	assert.True(t, ambient.IsRecording())

@@ -18,14 +18,16 @@ type config struct {
 	tracerProvider trace.TracerProvider
 	meterProvider  metric.MeterProvider
 	propagator     propagation.TextMapPropagator
-	contextHeaders []string // those that the propagator writes
 
 	server, peer, attributes []attribute.KeyValue
 	publishAttributes        func(context.Context, *amqp.Publishing) []attribute.KeyValue
 	deliveryAttributes       func(context.Context, *amqp.Delivery) []attribute.KeyValue
 	spanName, template       func(Operation) string
 	filter                   func(Operation) bool
+	isError                  func(error) bool
 	bodySize, settleSpans    bool
+	publishedAt              bool
+	bodyEnvelope             bool
 
 	baggage                 allowList
 	attemptHeader           string
@@ -33,24 +35,24 @@ type config struct {
 	newAfter                time.Duration
 }
 
-// Option sets one concern of a [Channel].
+// Option sets one concern of an [Instrumentation].
 type Option func(*config)
 
-// WithTracerProvider sets where spans go. The default is the global
-// TracerProvider at the time of [NewChannel].
+// WithTracerProvider sets where spans go. The default, also for nil, is the global
+// TracerProvider, which may be set later.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return func(c *config) { c.tracerProvider = tp }
 }
 
-// WithMeterProvider sets where metrics go. The default is the global
-// MeterProvider at the time of [NewChannel].
+// WithMeterProvider sets where metrics go. The default, also for nil, is the global
+// MeterProvider, which may be set later.
 func WithMeterProvider(mp metric.MeterProvider) Option {
 	return func(c *config) { c.meterProvider = mp }
 }
 
 // WithPropagator sets how the trace context is written into and read from
-// message headers. The default is the global propagator at the time of
-// [NewChannel]. Baggage crosses the broker only by [WithBaggage].
+// message headers. The default, also for nil, is the global propagator, which may be
+// set later. Baggage crosses the broker only by [WithBaggage].
 func WithPropagator(p propagation.TextMapPropagator) Option {
 	return func(c *config) { c.propagator = p }
 }
@@ -118,6 +120,29 @@ func WithFilter(keep func(Operation) bool) Option {
 	return func(c *config) { c.filter = keep }
 }
 
+// WithErrorFilter says which errors are errors to telemetry: where isError returns
+// false, spans and metrics are those of a success. The caller gets the error all the
+// same.
+func WithErrorFilter(isError func(error) bool) Option {
+	return func(c *config) { c.isError = isError }
+}
+
+// WithPublishedAt puts [PublishedAtHeader] into every message. Without it, the
+// consumers of a message that is not mandatory know its time in the queue from the
+// timestamp property, in whole seconds, or not at all where the application sets
+// none: messaging.message.time_in_queue lacks it, and for [WithNewTraceAfter] it is
+// never old.
+func WithPublishedAt() Option {
+	return func(c *config) { c.publishedAt = true }
+}
+
+// WithBodyEnvelope makes consumers look for the context in the body, in an envelope
+// that [WrapBody] has made, where the headers hold none. Without it the context of
+// such a message is not found, and its handling begins a trace.
+func WithBodyEnvelope() Option {
+	return func(c *config) { c.bodyEnvelope = true }
+}
+
 // WithBodySize records the size of the body in bytes as
 // messaging.message.body.size, which the conventions make opt-in.
 func WithBodySize() Option {
@@ -165,14 +190,18 @@ func WithNewTraceAfter(age time.Duration) Option {
 }
 
 func newConfig(opts []Option) config {
-	c := config{
-		tracerProvider: otel.GetTracerProvider(),
-		meterProvider:  otel.GetMeterProvider(),
-		propagator:     otel.GetTextMapPropagator(),
-	}
+	var c config
 	for _, opt := range opts {
 		opt(&c)
 	}
-	c.contextHeaders = c.propagator.Fields()
+	if c.tracerProvider == nil {
+		c.tracerProvider = otel.GetTracerProvider()
+	}
+	if c.meterProvider == nil {
+		c.meterProvider = otel.GetMeterProvider()
+	}
+	if c.propagator == nil {
+		c.propagator = otel.GetTextMapPropagator()
+	}
 	return c
 }

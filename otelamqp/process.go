@@ -2,9 +2,7 @@ package otelamqp
 
 import (
 	"context"
-	"crypto/rand"
 	"slices"
-	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -17,14 +15,14 @@ import (
 // StartProcess starts the CONSUMER span of handling one delivery, named
 // "process {exchange}:{routing key}:{queue}", as a child of the producer's span
 // whose context the message carries: in its headers or, when those hold none,
-// in a body envelope (see [WrapBody]). Options choose a linked trace instead. The
+// by [WithBodyEnvelope], in a body envelope. Options choose a linked trace instead. The
 // caller calls end once, with what the handling failed with or nil, after it has
 // settled the message; [Channel.Process] does so by itself.
 //
 // A span in ctx becomes a link, as the conventions ask of a consumer with an
 // ambient span, or the parent when the message carries no context.
 //
-// It counts the delivery and its time in the queue. And it makes c the
+// It counts the delivery and its time in the queue. And it replaces the
 // Acknowledger of a delivery that c has consumed, so that d.Ack, d.Nack and
 // d.Reject are measured (see [Channel.Ack]).
 func (c *Channel) StartProcess(ctx context.Context, d *amqp.Delivery) (_ context.Context, end func(error)) {
@@ -34,12 +32,12 @@ func (c *Channel) StartProcess(ctx context.Context, d *amqp.Delivery) (_ context
 }
 
 func (c *Channel) startProcess(ctx context.Context, d *amqp.Delivery, now time.Time) (context.Context, trace.Span, *plan) {
-	p := c.plan(c.operation(opProcess, d))
+	p := c.inst.plan(c.operation(OperationProcess, d))
 	ambient := trace.SpanFromContext(ctx)
 	if ambient.SpanContext().IsValid() {
 		ctx = trace.ContextWithSpan(ctx, nil)
 	}
-	ctx = c.extract(ctx, d)
+	ctx = c.inst.extract(ctx, d)
 	creation := trace.SpanContextFromContext(ctx)
 	var links []trace.Link
 	switch {
@@ -55,14 +53,14 @@ func (c *Channel) startProcess(ctx context.Context, d *amqp.Delivery, now time.T
 	if p.filtered {
 		return ctx, noop.Span{}, p
 	}
-	ctx, span := c.tracer.Start(ctx, p.name, p.startWith(links)...)
+	ctx, span := c.inst.tracer.Start(ctx, p.name, p.startWith(links)...)
 	if span.IsRecording() {
 		span.SetAttributes(c.processAttributes(ctx, span, creation, d)...)
 	}
-	if !isReceived(d) {
-		c.metrics.recordDelivery(ctx, p, d, now)
+	if !c.hasGot(d) {
+		c.inst.metrics.recordDelivery(ctx, p, d, now)
 	}
-	if span.IsRecording() || c.metrics.enabled(ctx) {
+	if span.IsRecording() || c.inst.metrics.enabled(ctx) {
 		c.traceSettlement(ctx, p.operation, creation, d)
 	}
 	return ctx, span, p
@@ -70,14 +68,14 @@ func (c *Channel) startProcess(ctx context.Context, d *amqp.Delivery, now time.T
 
 // beginsTrace tells whether the user wants a new trace for this delivery.
 func (c *Channel) beginsTrace(d *amqp.Delivery, now time.Time) bool {
-	if c.config.linked || c.config.newOnRedelivery && c.Attempt(d) > 1 {
+	if c.inst.config.linked || c.inst.config.newOnRedelivery && c.Attempt(d) > 1 {
 		return true
 	}
-	if c.config.newAfter <= 0 {
+	if c.inst.config.newAfter <= 0 {
 		return false
 	}
 	waited, known := timeInQueue(d, now)
-	return known && waited > c.config.newAfter
+	return known && waited > c.inst.config.newAfter
 }
 
 // Process runs handle within the span of [Channel.StartProcess] and ends it
@@ -99,28 +97,28 @@ func (c *Channel) ProcessBatch(ctx context.Context, ds []amqp.Delivery, handle f
 	if len(ds) == 0 {
 		return handle(ctx)
 	}
-	began, common := time.Now(), c.operation(opProcess, &ds[0])
+	began, common := time.Now(), c.operation(OperationProcess, &ds[0])
 	links := make([]trace.Link, 0, len(ds))
 	creations := make([]trace.SpanContext, len(ds))
 	shared := batchAttributes(&ds[0])
 	for i := range ds {
-		common = common.and(c.operation(opProcess, &ds[i]))
+		common = common.and(c.operation(OperationProcess, &ds[i]))
 		shared = intersection(shared, batchAttributes(&ds[i]))
-		creations[i] = trace.SpanContextFromContext(c.extract(context.Background(), &ds[i]))
+		creations[i] = trace.SpanContextFromContext(c.inst.extract(context.Background(), &ds[i]))
 		if creations[i].IsValid() {
 			attrs := []attribute.KeyValue{deliveryTag(ds[i].DeliveryTag)}
-			links = append(links, trace.Link{SpanContext: creations[i], Attributes: c.messageAttributes(attrs, ds[i].MessageId, ds[i].CorrelationId, len(ds[i].Body))})
+			links = append(links, trace.Link{SpanContext: creations[i], Attributes: c.inst.messageAttributes(attrs, ds[i].MessageId, ds[i].CorrelationId, len(ds[i].Body))})
 		}
 	}
-	p := c.plan(common)
+	p := c.inst.plan(common)
 	if p.filtered {
 		return handle(ctx)
 	}
-	ctx, span := c.tracer.Start(ctx, p.name, p.startWith(links)...)
+	ctx, span := c.inst.tracer.Start(ctx, p.name, p.startWith(links)...)
 	span.SetAttributes(append(shared, semconv.MessagingBatchMessageCount(len(ds)))...)
 	for i := range ds {
-		if !isReceived(&ds[i]) {
-			c.metrics.recordDelivery(ctx, p, &ds[i], began)
+		if !c.hasGot(&ds[i]) {
+			c.inst.metrics.recordDelivery(ctx, p, &ds[i], began)
 		}
 		c.traceSettlement(ctx, c.operation("", &ds[i]), creations[i], &ds[i])
 	}
@@ -164,7 +162,8 @@ func (c *Channel) endProcess(ctx context.Context, span trace.Span, p *plan, bega
 	if p.filtered {
 		return
 	}
-	c.metrics.recordProcess(ctx, p, began, err)
+	err = c.inst.config.failure(err)
+	c.inst.metrics.recordProcess(ctx, p, began, err)
 	endSpan(span, err)
 }
 
@@ -182,9 +181,9 @@ func (c *Channel) processAttributes(ctx context.Context, span trace.Span, creati
 // deliveryAttributes appends what the conventions and the user tell of one
 // delivery.
 func (c *Channel) deliveryAttributes(attrs []attribute.KeyValue, ctx context.Context, d *amqp.Delivery) []attribute.KeyValue {
-	attrs = c.messageAttributes(append(attrs, deliveryTag(d.DeliveryTag)), d.MessageId, d.CorrelationId, len(d.Body))
-	if c.config.deliveryAttributes != nil {
-		attrs = append(attrs, c.config.deliveryAttributes(ctx, d)...)
+	attrs = c.inst.messageAttributes(append(attrs, deliveryTag(d.DeliveryTag)), d.MessageId, d.CorrelationId, len(d.Body))
+	if c.inst.config.deliveryAttributes != nil {
+		attrs = append(attrs, c.inst.config.deliveryAttributes(ctx, d)...)
 	}
 	return attrs
 }
@@ -198,42 +197,3 @@ func (c *Channel) operation(name string, d *amqp.Delivery) Operation {
 	subscription, _ := c.subscription(d)
 	return Operation{Name: name, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Queue: subscription.queue}
 }
-
-// subscription is how the application gets the messages of a queue.
-type subscription struct {
-	queue   string
-	autoAck bool
-}
-
-func (c *Channel) subscription(d *amqp.Delivery) (_ subscription, known bool) {
-	if r, ok := d.Acknowledger.(*received); ok {
-		return r.subscription, true
-	}
-	return c.consumers.get(d.ConsumerTag)
-}
-
-// consumers maps consumer tags to subscriptions.
-type consumers struct {
-	mu    sync.RWMutex
-	byTag map[string]subscription
-}
-
-func (c *consumers) set(tag string, s subscription) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.byTag == nil {
-		c.byTag = map[string]subscription{}
-	}
-	c.byTag[tag] = s
-}
-
-func (c *consumers) get(tag string) (s subscription, known bool) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	s, known = c.byTag[tag]
-	return s, known
-}
-
-// newConsumerTag names a consumer that the application left unnamed, as the
-// wrapped channel would, so that its queue is known.
-func newConsumerTag() string { return "ctag-" + rand.Text() }

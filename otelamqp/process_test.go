@@ -3,7 +3,9 @@ package otelamqp
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/assert"
@@ -75,10 +77,14 @@ func TestProcessSpanFollowsTheConventions(t *testing.T) {
 }
 
 func TestProcessReadsTheEnvelopeWhenHeadersHoldNoContext(t *testing.T) {
-	ch, recorder, _ := tracedChannel(&amqp.Channel{})
 	body := `{"carrier": {"traceparent": "` + traceparent + `"}, "payload": {}}`
+	ch, recorder, _ := tracedChannel(&amqp.Channel{}, WithBodyEnvelope())
 	_ = ch.Process(t.Context(), delivery(amqp.Table{"traceparent": int32(1)}, body), func(context.Context) error { return nil })
 	assert.Equal(t, "b7ad6b7169203331", onlySpan(t, recorder).Parent().SpanID().String())
+
+	unasked, recorder, _ := tracedChannel(&amqp.Channel{})
+	_ = unasked.Process(t.Context(), delivery(nil, body), func(context.Context) error { return nil })
+	assert.False(t, onlySpan(t, recorder).Parent().IsValid())
 }
 
 func TestProcessStartsANewTraceWithoutAValidContext(t *testing.T) {
@@ -115,6 +121,25 @@ func TestProcessRecordsTheFailure(t *testing.T) {
 	span := onlySpan(t, recorder)
 	assert.Equal(t, sdktrace.Status{Code: codes.Error, Description: "disk full"}, span.Status())
 	assert.Contains(t, span.Attributes(), attribute.String("error.type", "*errors.errorString"))
+}
+
+// An error may repeat a whole message, and headers are the peer's to choose.
+func TestNoTextOfASpanIsLongerThanTheLimit(t *testing.T) {
+	ch, recorder, _ := tracedChannel(&amqp.Channel{})
+	giant := strings.Repeat("€", 3<<20)
+	d := delivery(amqp.Table{"x-death": []any{amqp.Table{"queue": giant[:6000], "reason": giant[:6000]}}}, "")
+	d.MessageId, d.CorrelationId, d.RoutingKey = giant, giant, giant
+	_ = ch.Process(t.Context(), d, func(context.Context) error { return errors.New(giant) })
+	span := onlySpan(t, recorder)
+	texts := []string{span.Name(), span.Status().Description}
+	for _, kv := range span.Attributes() {
+		texts = append(texts, kv.Value.String())
+	}
+	for _, text := range texts {
+		assert.LessOrEqual(t, len(text), maxText)
+		assert.True(t, utf8.ValidString(text))
+	}
+	assert.Equal(t, giant[:maxText-maxText%3], span.Status().Description)
 }
 
 func TestProcessEndsTheSpanOfAPanic(t *testing.T) {

@@ -2,6 +2,7 @@ package otelamqp
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -18,8 +19,7 @@ func (c *Channel) Publish(exchange, key string, mandatory, immediate bool, msg a
 
 // PublishWithContext publishes within a PRODUCER span named
 // "send {exchange}:{routing key}", a child of the span in ctx, and puts that
-// span's context and [PublishedAtHeader] into a copy of msg.Headers. The span
-// ends when the message has been written or, on a channel in confirm mode, when
+// span's context into a copy of msg.Headers. The span ends when the message has been written or, on a channel in confirm mode, when
 // the broker has answered.
 //
 // Headers with the context of another trace, as those of a delivery that is
@@ -39,7 +39,10 @@ func (c *Channel) PublishWithDeferredConfirm(exchange, key string, mandatory, im
 // returns the confirmation to wait for; it is nil when the channel is not in
 // confirm mode, as with the wrapped channel.
 func (c *Channel) PublishWithDeferredConfirmWithContext(ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing) (*DeferredConfirmation, error) {
-	s := c.startSend(ctx, exchange, key, &msg)
+	if mandatory {
+		c.listen() // before the message can come back
+	}
+	s := c.startSend(ctx, exchange, key, mandatory, &msg)
 	confirm, err := c.Channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
 	if err != nil || confirm == nil {
 		s.end(err)
@@ -47,13 +50,7 @@ func (c *Channel) PublishWithDeferredConfirmWithContext(ctx context.Context, exc
 	}
 	d := &DeferredConfirmation{DeferredConfirmation: confirm, send: s, mandatory: mandatory}
 	if s.observed() {
-		// The span must end with the broker's answer, also when nobody waits for it.
-		// amqp091-go resolves every confirmation when the channel closes, so this
-		// goroutine ends with the channel at the latest.
-		go func() {
-			<-confirm.Done()
-			d.resolve()
-		}()
+		c.listen().await(d) // the span must end with the broker's answer, also when nobody waits for it
 	}
 	return d, nil
 }
@@ -70,53 +67,61 @@ type send struct {
 }
 
 // startSend starts the span and replaces the headers of msg.
-func (c *Channel) startSend(ctx context.Context, exchange, key string, msg *amqp.Publishing) send {
-	s := send{channel: c, plan: c.plan(Operation{Name: opSend, Exchange: exchange, RoutingKey: key}), ctx: ctx, span: noop.Span{}, began: time.Now(), losses: c.watch.losses.Load()}
-	s.publishedAt = c.publishedAt(s.began)
+func (c *Channel) startSend(ctx context.Context, exchange, key string, mandatory bool, msg *amqp.Publishing) send {
+	p := c.inst.plan(Operation{Name: OperationSend, Exchange: exchange, RoutingKey: key})
+	s := send{channel: c, plan: p, ctx: ctx, span: noop.Span{}, began: time.Now(), losses: c.settlements.losses()}
 	var origin trace.TraceID
-	if !s.plan.filtered {
+	if !p.filtered {
 		var links []trace.Link
-		if earlier := c.earlier(ctx, msg.Headers); earlier.IsValid() {
+		if earlier := c.inst.earlier(ctx, msg.Headers); earlier.IsValid() {
 			links = []trace.Link{{SpanContext: earlier}}
 			origin = originOf(msg.Headers, earlier)
 		}
-		s.ctx, s.span = c.tracer.Start(ctx, s.plan.name, s.plan.startWith(links)...)
+		s.ctx, s.span = c.inst.tracer.Start(ctx, p.name, p.startWith(links)...)
 		if s.span.IsRecording() {
-			s.span.SetAttributes(c.publishingAttributes(ctx, msg)...)
+			s.span.SetAttributes(c.inst.publishingAttributes(ctx, msg)...)
 		}
 	}
-	msg.Headers = c.inject(s.ctx, msg.Headers)
-	msg.Headers[PublishedAtHeader] = s.publishedAt
+	msg.Headers = c.inst.inject(s.ctx, msg.Headers)
+	if mandatory || c.inst.config.publishedAt { // the broker's return is known by it
+		s.publishedAt = c.clock.unique(s.began)
+		msg.Headers[PublishedAtHeader] = s.publishedAt
+	} else {
+		delete(msg.Headers, PublishedAtHeader) // of a message that is published again
+	}
 	if origin.IsValid() {
 		msg.Headers[OriginHeader] = origin.String()
 	}
 	return s
 }
 
-// publishedAt is the time, later than that of any other message of this channel.
-func (c *Channel) publishedAt(now time.Time) int64 {
+// clock gives each message of a channel a time of its own.
+type clock struct{ last atomic.Int64 }
+
+// unique is the time in nanoseconds, later than any that it has returned before.
+func (c *clock) unique(now time.Time) int64 {
 	for {
-		last := c.lastPublished.Load()
+		last := c.last.Load()
 		next := max(now.UnixNano(), last+1)
-		if c.lastPublished.CompareAndSwap(last, next) {
+		if c.last.CompareAndSwap(last, next) {
 			return next
 		}
 	}
 }
 
-func (c *Channel) publishingAttributes(ctx context.Context, msg *amqp.Publishing) []attribute.KeyValue {
-	attrs := c.messageAttributes(nil, msg.MessageId, msg.CorrelationId, len(msg.Body))
-	if c.config.publishAttributes != nil {
+func (i *Instrumentation) publishingAttributes(ctx context.Context, msg *amqp.Publishing) []attribute.KeyValue {
+	attrs := i.messageAttributes(nil, msg.MessageId, msg.CorrelationId, len(msg.Body))
+	if i.config.publishAttributes != nil {
 		shown := *msg // escapes, and msg must not: every message would be on the heap
-		attrs = append(attrs, c.config.publishAttributes(ctx, &shown)...)
+		attrs = append(attrs, i.config.publishAttributes(ctx, &shown)...)
 	}
 	return attrs
 }
 
 // messageAttributes appends what the conventions tell of a single message.
-func (c *Channel) messageAttributes(attrs []attribute.KeyValue, messageID, conversationID string, bodySize int) []attribute.KeyValue {
+func (i *Instrumentation) messageAttributes(attrs []attribute.KeyValue, messageID, conversationID string, bodySize int) []attribute.KeyValue {
 	attrs = idAttributes(attrs, messageID, conversationID)
-	if c.config.bodySize {
+	if i.config.bodySize {
 		attrs = append(attrs, semconv.MessagingMessageBodySize(bodySize))
 	}
 	return attrs
@@ -134,12 +139,13 @@ func idAttributes(attrs []attribute.KeyValue, messageID, conversationID string) 
 
 // observed tells whether anybody will see how the publish ended.
 func (s *send) observed() bool {
-	return s.span.IsRecording() || !s.plan.filtered && s.channel.metrics.enabled(s.ctx)
+	return s.span.IsRecording() || !s.plan.filtered && s.channel.inst.metrics.enabled(s.ctx)
 }
 
 func (s *send) end(err error) {
+	err = s.channel.inst.config.failure(err)
 	if !s.plan.filtered {
-		s.channel.metrics.recordSend(s.ctx, s.plan, s.began, err)
+		s.channel.inst.metrics.recordSend(s.ctx, s.plan, s.began, err)
 	}
 	endSpan(s.span, err)
 }

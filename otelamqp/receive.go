@@ -27,13 +27,15 @@ func (c *Channel) GetWithContext(ctx context.Context, queue string, autoAck bool
 	began := time.Now()
 	d, ok, err := c.Channel.Get(queue, autoAck)
 	if ok {
-		d.Acknowledger = &received{c, subscription{queue: queue, autoAck: autoAck}}
+		// Unlike a consumer's, such a delivery has nothing else to tell its queue by.
+		d.Acknowledger = &settlement{channel: c, subscription: subscription{queue: queue, autoAck: autoAck}, got: true}
 	}
-	p := c.plan(Operation{Name: opReceive, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Queue: queue})
+	p := c.inst.plan(Operation{Name: OperationReceive, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Queue: queue})
 	if p.filtered {
 		return d, ok, err
 	}
-	creation := trace.SpanContextFromContext(c.extract(context.Background(), &d))
+	failure := c.inst.config.failure(err)
+	creation := trace.SpanContextFromContext(c.inst.extract(context.Background(), &d))
 	parent := ctx
 	if ok || err != nil || trace.SpanContextFromContext(ctx).IsValid() {
 		var links []trace.Link
@@ -41,28 +43,22 @@ func (c *Channel) GetWithContext(ctx context.Context, queue string, autoAck bool
 			links = []trace.Link{{SpanContext: creation}}
 		}
 		var span trace.Span
-		ctx, span = c.tracer.Start(ctx, p.name, append(p.startWith(links), trace.WithTimestamp(began))...)
+		ctx, span = c.inst.tracer.Start(ctx, p.name, append(p.startWith(links), trace.WithTimestamp(began))...)
 		if ok && span.IsRecording() {
 			span.SetAttributes(c.deliveryAttributes(nil, ctx, &d)...)
 		}
-		defer endSpan(span, err)
+		defer endSpan(span, failure)
 	}
-	c.metrics.recordOperation(ctx, p, began, err)
+	c.inst.metrics.recordOperation(ctx, p, began, failure)
 	if ok {
-		c.metrics.recordDelivery(ctx, p, &d, time.Now())
+		c.inst.metrics.recordDelivery(ctx, p, &d, time.Now())
 		c.traceSettlement(parent, p.operation, creation, &d)
 	}
 	return d, ok, err
 }
 
-// received is the Acknowledger of a delivery that came from Get. Unlike a
-// consumer's, such a delivery has nothing else to tell its queue by.
-type received struct {
-	*Channel
-	subscription subscription
-}
-
-func isReceived(d *amqp.Delivery) bool {
-	_, is := d.Acknowledger.(*received)
-	return is
+// hasGot tells whether the delivery came from Get, and so is counted.
+func (c *Channel) hasGot(d *amqp.Delivery) bool {
+	own, ok := d.Acknowledger.(*settlement)
+	return ok && own.got
 }

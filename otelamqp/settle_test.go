@@ -120,7 +120,7 @@ func TestGetIsLinkedToTheMessage(t *testing.T) {
 	require.Error(t, err)
 	failed := named(recorder, "receive "+queue)[1]
 	assert.Contains(t, failed.Attributes(), attribute.String("error.type", "404"))
-	_, err = openChannel(t, broker.URL()).QueueDeclare(queue, false, false, false, false, nil) // for the cleanup
+	_, err = openChannel(t, testBroker(t)).QueueDeclare(queue, false, false, false, false, nil) // for the cleanup
 	require.NoError(t, err)
 }
 
@@ -191,7 +191,7 @@ func TestDeadLetterKeepsItsTrace(t *testing.T) {
 }
 
 func TestPeerAddressIsRecorded(t *testing.T) {
-	conn, err := amqp.Dial(broker.URL())
+	conn, err := amqp.Dial(testBroker(t))
 	require.NoError(t, err)
 	defer conn.Close()
 	ch, queue, recorder := traced(t, otelamqp.WithPeerAddress(conn.RemoteAddr()))
@@ -204,7 +204,7 @@ func TestPeerAddressIsRecorded(t *testing.T) {
 // nothing behind.
 func TestDeliveriesOfOthersAreSettledWhereTheyCameFrom(t *testing.T) {
 	ch, _, recorder := traced(t, otelamqp.WithSettleSpans())
-	channels := []*amqp.Channel{openChannel(t, broker.URL()), ch.Channel}
+	channels := []*amqp.Channel{openChannel(t, testBroker(t)), ch.Channel}
 	consumes := []func(string, string, bool, bool, bool, bool, amqp.Table) (<-chan amqp.Delivery, error){channels[0].Consume, ch.Consume}
 	var queues []string
 	var deliveries []amqp.Delivery
@@ -226,7 +226,7 @@ func TestDeliveriesOfOthersAreSettledWhereTheyCameFrom(t *testing.T) {
 	}
 	for i, channel := range channels {
 		require.NoError(t, channel.Close()) // what was not acknowledged goes back into its queue
-		left, err := openChannel(t, broker.URL()).QueueDelete(queues[i], false, false, false)
+		left, err := openChannel(t, testBroker(t)).QueueDelete(queues[i], false, false, false)
 		require.NoError(t, err)
 		assert.Zero(t, left)
 	}

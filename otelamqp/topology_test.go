@@ -71,13 +71,13 @@ func TestLinkedSpanIsAChildOfTheAmbientSpan(t *testing.T) {
 // A message that is published again with its headers stays findable from its
 // first trace, however many traces it goes through.
 func TestRepublishedMessageNamesItsFirstTrace(t *testing.T) {
-	ch, recorder, _ := tracedChannel(&amqp.Channel{}, WithLinkedTraces())
+	ch, recorder, _ := tracedChannel(&amqp.Channel{}, WithLinkedTraces(), WithPublishedAt())
 	headers := amqp.Table{"traceparent": traceparent, "tracestate": "vendor=old", "tenant": "a"}
 	for range 3 {
 		d := delivery(headers, "")
 		_ = ch.Process(t.Context(), d, func(ctx context.Context) error {
 			again := amqp.Publishing{Headers: d.Headers}
-			s := ch.startSend(ctx, "", "retry", &again)
+			s := ch.startSend(ctx, "", "retry", false, &again)
 			s.end(nil)
 			headers = again.Headers
 			return nil
@@ -100,7 +100,7 @@ func TestRepublishWithinTheTraceNeedsNoLink(t *testing.T) {
 	d := delivery(amqp.Table{"traceparent": traceparent}, "")
 	again := amqp.Publishing{Headers: d.Headers}
 	_ = ch.Process(t.Context(), d, func(ctx context.Context) error {
-		s := ch.startSend(ctx, "", "retry", &again)
+		s := ch.startSend(ctx, "", "retry", false, &again)
 		s.end(nil)
 		return nil
 	})
@@ -122,7 +122,7 @@ func TestBaggageCrossesByAllowListOnly(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			ch, _, _ := tracedChannel(&amqp.Channel{}, WithPropagator(withBaggage), WithBaggage(tc.allowed...))
 			msg := amqp.Publishing{Headers: amqp.Table{"baggage": "token=stale"}}
-			s := ch.startSend(ctx, "", "q", &msg)
+			s := ch.startSend(ctx, "", "q", false, &msg)
 			s.end(nil)
 			carried, _ := msg.Headers["baggage"].(string)
 			assert.ElementsMatch(t, members(tc.crosses), members(carried))

@@ -20,17 +20,18 @@ const (
 // exporter that became a log record would beget the next one.
 type errorHandler struct {
 	console logx.Writer
+	masker  masker
 	mu      sync.Mutex
 	printed map[string]time.Time
 }
 
-func newErrorHandler(console logx.Writer) otel.ErrorHandler {
-	return &errorHandler{console: console, printed: map[string]time.Time{}}
+func newErrorHandler(console logx.Writer, m masker) otel.ErrorHandler {
+	return &errorHandler{console: console, masker: m, printed: map[string]time.Time{}}
 }
 
 // Handle implements [otel.ErrorHandler].
 func (h *errorHandler) Handle(err error) {
-	if text := mask(err.Error()); h.due(text) {
+	if text := h.masker.text(err.Error(), maxText); h.due(text) {
 		h.console.Error("opentelemetry: " + text)
 	}
 }

@@ -16,7 +16,7 @@ import (
 func TestTheSameErrorIsPrintedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var console bytes.Buffer
-		handler := newErrorHandler(logx.NewWriter(&console))
+		handler := newErrorHandler(logx.NewWriter(&console), mobileNumbers)
 		for range 59 {
 			handler.Handle(errors.New("logs: code = Unimplemented"))
 			handler.Handle(errors.New("metrics: code = Unimplemented"))
@@ -31,7 +31,7 @@ func TestTheSameErrorIsPrintedOnceAMinute(t *testing.T) {
 
 func TestErrorsThatAllDifferAreBounded(t *testing.T) {
 	var console bytes.Buffer
-	handler := newErrorHandler(logx.NewWriter(&console))
+	handler := newErrorHandler(logx.NewWriter(&console), mobileNumbers)
 	for i := range 10 * maxErrors {
 		handler.Handle(fmt.Errorf("port %d: 13800000001", i))
 	}

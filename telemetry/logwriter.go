@@ -2,9 +2,12 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/zeromicro/go-zero/core/conf"
 	"github.com/zeromicro/go-zero/core/logx"
@@ -17,27 +20,59 @@ import (
 // logScope is the instrumentation scope of the log records.
 const logScope = "github.com/zeromicro/go-zero/core/logx"
 
-// maxBody bounds a log line in bytes. go-zero can dump whole requests, and a log
-// store refuses a line that is too long (Loki: 256 KB).
-const maxBody = 64 << 10
+// maxBody bounds a log line in bytes: a stack trace fits, a dumped request may not.
+const maxBody = 16 << 10
 
-// The keys under which logx hands over what OpenTelemetry has a place for.
-const (
-	traceKey     = "trace"
-	spanKey      = "span"
-	callerKey    = "caller"
-	truncatedKey = "truncated" // what go-zero says of a line that it has cut
-)
+// truncatedKey marks a line that was cut, in go-zero's own word.
+const truncatedKey = "truncated"
+
+// keys are those under which logx hands over what OpenTelemetry has a place for.
+// Log.FieldKeys of the configuration changes them.
+type keys struct{ trace, span, caller string }
+
+// keysInUse asks logx for its keys: by a line within a known span, which it hands to
+// a writer that is there for that line alone.
+func keysInUse() keys {
+	in := keys{"trace", "span", "caller"} // when no line comes, as errors are turned off
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled})
+	logx.SetWriter(fieldReader{logx.NewWriter(io.Discard), func(field logx.LogField) {
+		switch value := fmt.Sprint(field.Value); {
+		case value == span.TraceID().String():
+			in.trace = field.Key
+		case value == span.SpanID().String():
+			in.span = field.Key
+		case strings.Contains(value, ".go:"):
+			in.caller = field.Key
+		}
+	}})
+	logx.WithContext(trace.ContextWithSpanContext(context.Background(), span)).Error("")
+	logx.Reset()
+	return in
+}
+
+// fieldReader is a writer of logx that reads the fields of errors.
+type fieldReader struct {
+	logx.Writer
+	read func(logx.LogField)
+}
+
+func (r fieldReader) Error(_ any, fields ...logx.LogField) {
+	for _, field := range fields {
+		r.read(field)
+	}
+}
 
 // logWriter is a [logx.Writer] that masks every line and hands it to the writer
 // that was there before it and to OpenTelemetry.
 type logWriter struct {
 	console logx.Writer
 	logger  log.Logger
+	keys    keys
+	masker  masker
 }
 
 // addLogWriter puts OpenTelemetry beside the writer of logx, which it returns.
-func addLogWriter(lp log.LoggerProvider) (console logx.Writer) {
+func addLogWriter(lp log.LoggerProvider, m masker) (console logx.Writer) {
 	// The first call of logx.SetUp in a process replaces the writer, the later
 	// ones do nothing. Let it have had its turn, so that ours stays.
 	var defaults logx.LogConf
@@ -46,7 +81,7 @@ func addLogWriter(lp log.LoggerProvider) (console logx.Writer) {
 	if console = logx.Reset(); console == nil { // logx has been closed
 		console = logx.NewWriter(os.Stdout)
 	}
-	logx.SetWriter(&logWriter{console: console, logger: lp.Logger(logScope)})
+	logx.SetWriter(&logWriter{console: console, logger: lp.Logger(logScope), keys: keysInUse(), masker: m})
 	return console
 }
 
@@ -92,23 +127,23 @@ func (w *logWriter) Severe(v any) {
 	w.console.Severe(v)
 }
 
-// emit sends a record and returns the line as the console may show it. The
-// severity text is the level that go-zero prints.
+// emit sends a record and returns the line as the console may show it: masked, and
+// cut. The severity text is the level that go-zero prints.
 func (w *logWriter) emit(severity log.Severity, level string, v any, fields []logx.LogField) (any, []logx.LogField) {
-	v, fields = maskValue(v), maskFields(fields)
+	v, fields = w.masker.value(v, maxBody+utf8.UTFMax), w.masker.fields(fields)
 	body := text(v)
+	if len(body) > maxBody {
+		body = cut(body, maxBody)
+		v, fields = body, append(fields, logx.Field(truncatedKey, true))
+	}
 	var record log.Record
 	record.SetSeverity(severity)
 	record.SetSeverityText(level)
-	if len(body) > maxBody {
-		body = strings.ToValidUTF8(body[:maxBody], "")
-		record.AddAttributes(attribute.Bool(truncatedKey, true))
-	}
 	record.SetBody(attribute.StringValue(body))
 	var span trace.SpanContextConfig
 	for _, field := range fields {
-		if !setID(&span, field) {
-			record.AddAttributes(attributes(field)...)
+		if !w.setID(&span, field) {
+			record.AddAttributes(w.attributes(field)...)
 		}
 	}
 	w.logger.Emit(trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(span)), record)
@@ -117,13 +152,13 @@ func (w *logWriter) emit(severity log.Severity, level string, v any, fields []lo
 
 // setID takes over the id of a trace or a span. Whether that was sampled is not
 // known here, and its flag is left unset.
-func setID(span *trace.SpanContextConfig, field logx.LogField) bool {
+func (w *logWriter) setID(span *trace.SpanContextConfig, field logx.LogField) bool {
 	value, _ := field.Value.(string)
 	var err error
 	switch field.Key {
-	case traceKey:
+	case w.keys.trace:
 		span.TraceID, err = trace.TraceIDFromHex(value)
-	case spanKey:
+	case w.keys.span:
 		span.SpanID, err = trace.SpanIDFromHex(value)
 	default:
 		return false
@@ -131,8 +166,8 @@ func setID(span *trace.SpanContextConfig, field logx.LogField) bool {
 	return err == nil
 }
 
-func attributes(field logx.LogField) []attribute.KeyValue {
-	if field.Key == callerKey {
+func (w *logWriter) attributes(field logx.LogField) []attribute.KeyValue {
+	if field.Key == w.keys.caller {
 		file, line, _ := strings.Cut(text(field.Value), ":")
 		if n, err := strconv.Atoi(line); err == nil {
 			return []attribute.KeyValue{semconv.CodeFilePath(file), semconv.CodeLineNumber(n)}
@@ -141,7 +176,7 @@ func attributes(field logx.LogField) []attribute.KeyValue {
 	return []attribute.KeyValue{{Key: attribute.Key(field.Key), Value: attributeValue(field.Value)}}
 }
 
-// attributeValue keeps the types that [maskValue] leaves.
+// attributeValue keeps the types that [masker.value] leaves.
 func attributeValue(v any) attribute.Value {
 	switch v := v.(type) {
 	case bool:

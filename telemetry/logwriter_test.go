@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -48,7 +50,7 @@ func recordLogs(t *testing.T) (*recorder, *bytes.Buffer) {
 	logx.MustSetup(logx.LogConf{Stat: true}) // its first call replaces the writer
 	before, console, records := logx.Reset(), &bytes.Buffer{}, &recorder{}
 	logx.SetWriter(logx.NewWriter(console))
-	addLogWriter(sdklog.NewLoggerProvider(sdklog.WithProcessor(records)))
+	addLogWriter(sdklog.NewLoggerProvider(sdklog.WithProcessor(records)), mobileNumbers)
 	t.Cleanup(func() {
 		logx.Reset()
 		if before != nil {
@@ -93,6 +95,28 @@ func TestLogLineOfASpanCarriesItsIDs(t *testing.T) {
 	}, attrs)
 	assert.Contains(t, console.String(), span.SpanContext().TraceID().String(), "the console stays as it was")
 	assert.Contains(t, console.String(), `"caller":"telemetry/logwriter_test.go:`)
+}
+
+// logx takes its keys once in a process, so that this runs in one of its own.
+func TestFieldKeysOfTheConfigurationKeepTheIDs(t *testing.T) {
+	const child = "TEST_FIELD_KEYS"
+	if os.Getenv(child) == "" {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), child+"=1")
+		said, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(said))
+		return
+	}
+	var config logx.LogConf
+	config.FieldKeys.TraceKey, config.FieldKeys.SpanKey, config.FieldKeys.CallerKey = "trace_id", "span_id", "at"
+	logx.MustSetup(config)
+	records, _ := recordLogs(t)
+	ctx, span := sdktrace.NewTracerProvider().Tracer("test").Start(t.Context(), "login")
+	logx.WithContext(ctx).Info("user logged in")
+	record := records.only(t)
+	assert.Equal(t, span.SpanContext().TraceID(), record.TraceID())
+	assert.Equal(t, span.SpanContext().SpanID(), record.SpanID())
+	assert.Equal(t, "telemetry/logwriter_test.go", attributesOf(record)["code.file.path"].AsString())
 }
 
 func TestLogLineWithoutASpanHasNoIDs(t *testing.T) {
@@ -156,9 +180,13 @@ func TestNoLogHoldsAMobileNumber(t *testing.T) {
 
 func TestLongLineIsCut(t *testing.T) {
 	records, console := recordLogs(t)
-	logx.Info(strings.Repeat("é", maxBody))
+	logx.Infow(strings.Repeat("é", 4<<20), logx.Field("cause", errors.New(strings.Repeat("é", 4<<20))), logx.Field("request", map[string]string{"path": strings.Repeat("a", 8<<20)}))
 	record := records.only(t)
-	assert.Len(t, record.Body().AsString(), maxBody)
-	assert.True(t, attributesOf(record)["truncated"].AsBool())
-	assert.Greater(t, console.Len(), maxBody)
+	assert.Equal(t, strings.Repeat("é", maxBody/2), record.Body().AsString())
+	attrs := attributesOf(record)
+	assert.True(t, attrs["truncated"].AsBool())
+	assert.Equal(t, strings.Repeat("é", maxText/2), attrs["cause"].AsString())
+	assert.Len(t, attrs["request"].AsString(), maxText)
+	assert.Less(t, console.Len(), maxBody+3*maxText)
+	assert.Contains(t, console.String(), `"truncated":true`)
 }

@@ -18,13 +18,27 @@ func TestMask(t *testing.T) {
 		"13800000001":                         "138****0001",
 		"user 13800000001, 19912345678.":      "user 138****0001, 199****5678.",
 		"+8613800000001":                      "+86138****0001",
+		"008613800000001":                     "0086138****0001",
+		"user_13800000001":                    "user_138****0001",
+		"13800000001_login":                   "138****0001_login",
+		"x13800000001":                        "x13800000001",
+		"0013800000001":                       "0013800000001",
 		`{"mobile":"13800000001"}`:            `{"mobile":"138****0001"}`,
 		"a\xffb":                              "a\uFFFDb",
 		"12800000001 1380000000 138000000011": "12800000001 1380000000 138000000011",
 		"1700000000000 0af13800000001e4":      "1700000000000 0af13800000001e4",
 		"13.8ms":                              "13.8ms",
 	} {
-		assert.Equal(t, want, mask(in))
+		assert.Equal(t, want, mobileNumbers.mask(in))
+	}
+}
+
+func TestMaskTextCutsNoNumberInTwo(t *testing.T) {
+	for at := range 40 {
+		text := strings.Repeat("-", at) + "13800000001" + strings.Repeat("-", 10_000)
+		masked := mobileNumbers.text(text, 30)
+		assert.LessOrEqual(t, len(masked), 30)
+		assert.NotRegexp(t, "1380", masked, "a number at %d", at)
 	}
 }
 
@@ -62,7 +76,7 @@ func TestMaskValueLeavesNoMobileNumber(t *testing.T) {
 		{13800000001 * time.Nanosecond, `"13.800000001s"`},
 		{now, `"2026-01-02T03:04:05.000000006Z"`},
 	} {
-		masked := maskValue(tc.in)
+		masked := mobileNumbers.value(tc.in, maxText)
 		console, err := json.Marshal(masked)
 		require.NoError(t, err)
 		if tc.console != "" {
@@ -77,6 +91,6 @@ func TestMaskValueLeavesNoMobileNumber(t *testing.T) {
 func BenchmarkMaskLine(b *testing.B) {
 	line := strings.Repeat("user 7 logged in; ", 6)
 	for b.Loop() {
-		_ = maskFields([]logx.LogField{{Key: "content", Value: line}})
+		_ = mobileNumbers.fields([]logx.LogField{{Key: "content", Value: line}})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
@@ -15,7 +16,7 @@ import (
 //
 // The command line and the owner of the process are left out on purpose: the
 // former may hold a secret, the latter names a person.
-func newResource(ctx context.Context, serviceName string) (*resource.Resource, error) {
+func newResource(ctx context.Context, serviceName string, attrs []attribute.KeyValue) (*resource.Resource, error) {
 	instance, err := uuid.NewRandom()
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: make a service.instance.id: %w", err)
@@ -32,6 +33,7 @@ func newResource(ctx context.Context, serviceName string) (*resource.Resource, e
 		resource.WithProcessRuntimeName(),
 		resource.WithProcessRuntimeVersion(),
 		resource.WithTelemetrySDK(),
+		resource.WithAttributes(attrs...),
 		resource.WithFromEnv(),
 	)
 	if err != nil {

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
 	"testing"
 	"time"
@@ -61,6 +62,18 @@ func TestSetupCanBeSwitchedOff(t *testing.T) {
 	assert.NoError(t, shutdown(t.Context()))
 }
 
+func TestTheConsoleIsMaskedWithoutTheSDK(t *testing.T) {
+	t.Setenv("OTEL_SDK_DISABLED", "true")
+	var console bytes.Buffer
+	previous := logx.Reset()
+	t.Cleanup(func() { logx.SetWriter(previous) })
+	logx.SetWriter(logx.NewWriter(&console))
+	_, err := Setup(t.Context(), "login-api")
+	require.NoError(t, err)
+	logx.Info("login of 13800000001")
+	assert.Contains(t, console.String(), "login of 138****0001")
+}
+
 func TestPropagators(t *testing.T) {
 	p, err := newPropagator()
 	require.NoError(t, err)
@@ -79,7 +92,7 @@ func TestPropagators(t *testing.T) {
 }
 
 func TestResource(t *testing.T) {
-	res, err := newResource(t.Context(), "login-api")
+	res, err := newResource(t.Context(), "login-api", nil)
 	require.NoError(t, err)
 	for _, key := range []attribute.Key{"service.name", "service.version", "service.instance.id", "host.name", "process.pid", "process.executable.name", "process.runtime.name", "telemetry.sdk.language"} {
 		_, found := res.Set().Value(key)
@@ -95,14 +108,14 @@ func TestResource(t *testing.T) {
 func TestEnvironmentWinsOverTheName(t *testing.T) {
 	t.Setenv("OTEL_SERVICE_NAME", "login-api-canary")
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "service.version=1.2.3,deployment.environment.name=test")
-	res, err := newResource(t.Context(), "login-api")
+	res, err := newResource(t.Context(), "login-api", nil)
 	require.NoError(t, err)
 	assert.Subset(t, res.Attributes(), []any{semconv.ServiceName("login-api-canary"), semconv.ServiceVersion("1.2.3")})
 }
 
 func TestHealthChecksAreNotExported(t *testing.T) {
 	recorder := tracetest.NewSpanRecorder()
-	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(withoutHealthChecks{recorder})).Tracer("test")
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(keptSpans{recorder, nil})).Tracer("test")
 	for _, name := range []string{"grpc.health.v1.Health/Check", "user.User/GetUserByMobile"} {
 		_, span := tracer.Start(t.Context(), name)
 		span.End()

@@ -2,7 +2,7 @@
 // and fails with the reason when one is not. docker-compose.yml runs it inside
 // the containers, most of whose images have nothing else that could ask.
 //
-//	healthcheck http://127.0.0.1:3200/ready grpc://127.0.0.1:8081 amqp://guest:guest@127.0.0.1:5672/
+//	healthcheck http://127.0.0.1:3200/ready grpc://127.0.0.1:8081 amqp://login-api:login-api@127.0.0.1:5672/
 package main
 
 import (

@@ -29,7 +29,8 @@ The scenarios, and on which dashboard (→) to look; --duration 5m leaves the ti
 ` + describe(load.Scenarios) + `
 slow-consumer and failing-consumer restart audit-mq, which must have been started
 by "throughline up" from here. They bring it back as it was, also when they are
-interrupted; after a kill -9, "throughline up" does.
+interrupted; after a kill -9, "throughline up" does. Until they end, up and down
+refuse to touch the stack. During the others, up mends what was killed.
 
 With --json the report is one object, whose names carry the units:
 latencyMilliseconds.p50/.p90/.p95/.p99/.max, successRatio (0 to 1, of the requests
@@ -52,6 +53,7 @@ brought back.`,
 				options.RestartAuditMQ = func(ctx context.Context, variables ...string) error {
 					return s.Start(ctx, "audit-mq", variables...)
 				}
+				options.Lock = s.Lock
 			}
 			endpoints := s.Endpoints()
 			options.LoginURL = cmp.Or(options.LoginURL, endpoints.LoginAPI)

@@ -59,7 +59,7 @@ lists them. Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newBuildCmd(), newUpCmd(), newDownCmd(), newStatusCmd(),
-		newLoadCmd(), newTraceCmd(), newVerifyCmd(), newEvaluateCmd(), newConsoleCmd(), newGoZeroProbeCmd())
+	root.AddCommand(newBuildCmd(), newUpCmd(), newDownCmd(), newStatusCmd(), newStartCmd(), newStopCmd(), newSuperviseCmd(),
+		newLoadCmd(), newFaultCmd(), newReplayCmd(), newTraceCmd(), newVerifyCmd(), newDoctorCmd(), newScoreCmd(), newEvaluateCmd(), newGoZeroProbeCmd())
 	return root
 }

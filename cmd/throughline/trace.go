@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,12 @@ func newTraceCmd() *cobra.Command {
 		Short: "Print a trace as a tree, from Jaeger or from Tempo",
 		Example: `  throughline trace 4bf92f3577b34da6a3ce929d0e0e4736
   throughline trace 4bf92f3577b34da6a3ce929d0e0e4736 --from tempo --json`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("give the id of one trace: make trace ID=<trace id>; a login answers with it in X-Trace-Id")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := newStore(from, url)
 			if err != nil {

@@ -22,6 +22,12 @@ func TestTraceSaysWhatItWants(t *testing.T) {
 	}
 }
 
+func TestTraceWithoutAnIDSaysWhereItIs(t *testing.T) {
+	var out, errOut bytes.Buffer
+	require.Equal(t, exitUsage, run([]string{"trace"}, &out, &errOut))
+	require.Contains(t, errOut.String(), "make trace ID=<trace id>")
+}
+
 func TestLoadAndVerifyRefuseNothingToDo(t *testing.T) {
 	for want, args := range map[string][]string{
 		"give a rate of at least 1": {"load", "--rate", "0"},

@@ -79,6 +79,6 @@ func printAddresses(out io.Writer, e stack.Endpoints, console bool) {
 	fmt.Fprintf(out, "  Loki       %s\n", e.Loki)
 	fmt.Fprintf(out, "  Prometheus %s\n", e.Prometheus)
 	if e.RabbitMQManagement != "" {
-		fmt.Fprintf(out, "  RabbitMQ   %s (guest, guest)\n", e.RabbitMQManagement)
+		fmt.Fprintf(out, "  RabbitMQ   %s   log in as monitoring, with RABBITMQ_MANAGEMENT_PASSWORD or else monitoring\n", e.RabbitMQManagement)
 	}
 }

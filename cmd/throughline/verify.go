@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +14,7 @@ import (
 func newVerifyCmd() *cobra.Command {
 	var options verify.Options
 	var asJSON bool
-	var where string
+	var where, flowFile, junit string
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check what the stack promises, on the running stack",
@@ -21,7 +22,14 @@ func newVerifyCmd() *cobra.Command {
 --json the result is {"ok", "checks": [{"name", "ok", "detail", "value", "unit"}]}
 on standard output, and the lines go to standard error.
 
-The exit status is 1 when a check fails.`,
+With --flow it runs the flow of a file instead and compares what it leaves behind
+with what the file says: spans, log lines and metrics. flows/ has examples; with
+--json the result is {"ok", "flow", "traceId", "link", "findings": [{"kind",
+"service", "span", "message", "stores"}]}.
+
+The exit status is 1 when a check fails, or when a flow is not as its file says.`,
+		Example: `  throughline verify
+  throughline verify --flow flows/orders.yaml --junit orders.xml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if options.Logins < 1 {
@@ -34,6 +42,12 @@ The exit status is 1 when a check fails.`,
 			stack, err := targetOf(where)
 			if err != nil {
 				return err
+			}
+			if flowFile != "" {
+				return runFlow(cmd, stack, flowFile, junit, asJSON)
+			}
+			if junit != "" {
+				return errors.New("--junit is for --flow; give both")
 			}
 			result := verify.Run(cmd.Context(), stack, options)
 			if err := cmd.Context().Err(); err != nil {
@@ -54,7 +68,42 @@ The exit status is 1 when a check fails.`,
 	flags.StringVar(&where, "target", "native", "how the stack runs: native or compose")
 	flags.IntVar(&options.Logins, "logins", 50, "how many logins to trace")
 	flags.BoolVar(&asJSON, "json", false, "print the result as JSON")
+	flags.StringVar(&flowFile, "flow", "", "run the flow of this file instead")
+	flags.StringVar(&junit, "junit", "", "with --flow, write the result to this file as JUnit XML")
 	return cmd
+}
+
+func runFlow(cmd *cobra.Command, stack verify.Target, file, junit string, asJSON bool) error {
+	result, err := stack.RunFlow(cmd.Context(), file)
+	if err != nil {
+		return err
+	}
+	if err := cmd.Context().Err(); err != nil {
+		return fmt.Errorf("verification interrupted: %w", err)
+	}
+	out := cmd.OutOrStdout()
+	if asJSON {
+		out = cmd.ErrOrStderr()
+		if err := printJSON(cmd, result); err != nil {
+			return err
+		}
+	}
+	if err := result.Print(out); err != nil {
+		return err
+	}
+	if junit != "" {
+		var report bytes.Buffer
+		if err := result.JUnit(&report); err != nil {
+			return err
+		}
+		if err := os.WriteFile(junit, report.Bytes(), 0o644); err != nil {
+			return fmt.Errorf("--junit: %w", err)
+		}
+	}
+	if !result.OK {
+		return fmt.Errorf("%s is not as %s says", result.Flow, file)
+	}
+	return nil
 }
 
 // newGoZeroProbeCmd is the sub-process that verify starts of itself.

@@ -1,13 +1,15 @@
 import { Alert, AppBar, Box, Button, CssBaseline, InputBase, LinearProgress, Menu, MenuItem, Stack, ThemeProvider, useMediaQuery } from '@mui/material'
 import { getTheme } from '@perses-dev/components'
-import { useQuery } from '@tanstack/react-query'
-import { Component, lazy, Suspense, useMemo, useState, type ReactNode } from 'react'
-import { createBrowserRouter, Navigate, NavLink, Outlet, RouterProvider, useLocation, useNavigate } from 'react-router-dom'
+import { Component, createContext, lazy, Suspense, useContext, useMemo, useState, type ReactNode } from 'react'
+import { createBrowserRouter, Navigate, NavLink, Outlet, RouterProvider, useLocation, useNavigate, useParams } from 'react-router-dom'
+import { useConfig } from './config'
+import { Faults } from './faults'
 
 const Dashboard = lazy(() => import('./dashboards/page'))
 const Trace = lazy(() => import('./trace/page'))
 const Search = lazy(() => import('./search/page'))
 const Flow = lazy(() => import('./flow/page'))
+const Score = lazy(() => import('./score/page'))
 
 const router = createBrowserRouter([
   {
@@ -17,8 +19,10 @@ const router = createBrowserRouter([
       { path: '/dashboards', element: <Navigate to="/dashboards/message-flow" replace /> },
       { path: '/dashboards/:uid', element: <Dashboard /> },
       { path: '/trace/:id', element: <Trace /> },
+      { path: '/traces/:id', element: <TraceByAnotherName /> },
       { path: '/search', element: <Search /> },
       { path: '/flow', element: <Flow /> },
+      { path: '/score', element: <Score /> },
       { path: '*', element: <Box p={4}>There is no such page. The pages are named above.</Box> },
     ],
   },
@@ -28,21 +32,25 @@ type Mode = 'system' | 'light' | 'dark'
 const modes: Mode[] = ['system', 'light', 'dark']
 const marks: Record<Mode, string> = { system: '◐', light: '☀', dark: '☾' }
 const stored = () => modes.find((mode) => mode === localStorage.getItem('theme')) ?? 'system'
-let choose: (mode: Mode) => void = () => {}
+// A context, as what shows the mode is in a route, which does not render again with App.
+const ThemeMode = createContext<{ mode: Mode; choose: (mode: Mode) => void }>({ mode: 'system', choose: () => {} })
 
 export function App() {
   const [mode, setMode] = useState<Mode>(stored)
-  choose = (next) => {
+  const systemIsDark = useMediaQuery('(prefers-color-scheme: dark)', { noSsr: true })
+  const theme = useMemo(() => getTheme(mode === 'dark' || (mode === 'system' && systemIsDark) ? 'dark' : 'light'), [mode, systemIsDark])
+  const choose = (next: Mode) => {
     localStorage.setItem('theme', next)
     setMode(next)
   }
-  const systemIsDark = useMediaQuery('(prefers-color-scheme: dark)', { noSsr: true })
-  const theme = useMemo(() => getTheme(mode === 'dark' || (mode === 'system' && systemIsDark) ? 'dark' : 'light'), [mode, systemIsDark])
+  const themeMode = useMemo(() => ({ mode, choose }), [mode])
   return (
-    <ThemeProvider theme={theme}>
-      <CssBaseline enableColorScheme />
-      <RouterProvider router={router} />
-    </ThemeProvider>
+    <ThemeMode.Provider value={themeMode}>
+      <ThemeProvider theme={theme}>
+        <CssBaseline enableColorScheme />
+        <RouterProvider router={router} />
+      </ThemeProvider>
+    </ThemeMode.Provider>
   )
 }
 
@@ -60,12 +68,14 @@ function Layout() {
             ['/dashboards/message-flow', 'Dashboards'],
             ['/search', 'Traces'],
             ['/flow', 'Flow'],
+            ['/score', 'Score'],
           ].map(([to, label]) => (
             <Button key={to} component={NavLink} to={to!} size="small" color={pathname.startsWith(to!.replace('/message-flow', '')) || (to === '/search' && pathname.startsWith('/trace')) ? 'primary' : 'inherit'}>
               {label}
             </Button>
           ))}
           <Box flex={1} />
+          <Faults />
           <OpenTrace />
           <Elsewhere />
           <Theme />
@@ -78,6 +88,13 @@ function Layout() {
       </Boundary>
     </>
   )
+}
+
+/** Jaeger's pages say /trace, its API and Tempo's say /traces: either is typed. */
+function TraceByAnotherName() {
+  const { id } = useParams()
+  const { search } = useLocation()
+  return <Navigate to={`/trace/${id}${search}`} replace />
 }
 
 function OpenTrace() {
@@ -96,16 +113,10 @@ function OpenTrace() {
   )
 }
 
-interface Config {
-  version: string
-  links: Record<string, string>
-}
-
-/** The parts' own pages, as far as they run. */
+/** The parts' own pages, and the APIs of those that have none. */
 function Elsewhere() {
-  const { data } = useQuery({ queryKey: ['config'], queryFn: async () => (await (await fetch('/api/config')).json()) as Config, staleTime: Infinity })
   const [anchor, setAnchor] = useState<HTMLElement | null>(null)
-  const links = Object.entries(data?.links ?? {})
+  const links = Object.entries(useConfig()?.links ?? {})
   if (!links.length) return null
   return (
     <>
@@ -115,7 +126,7 @@ function Elsewhere() {
       <Menu open={!!anchor} anchorEl={anchor} onClose={() => setAnchor(null)}>
         {links.map(([name, href]) => (
           <MenuItem key={name} component="a" href={href} target="_blank" rel="noreferrer">
-            {name} {href}
+            {name.replace('-api', ' API')} {href}
           </MenuItem>
         ))}
       </Menu>
@@ -124,7 +135,7 @@ function Elsewhere() {
 }
 
 function Theme() {
-  const mode = stored()
+  const { mode, choose } = useContext(ThemeMode)
   return (
     <Button size="small" color="inherit" onClick={() => choose(modes[(modes.indexOf(mode) + 1) % modes.length]!)} aria-label={`Theme: ${mode}`} title={`Theme: ${mode}`} data-theme={mode}>
       {marks[mode]}

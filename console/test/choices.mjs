@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 
 export default async function ({ page, open, shows, parameter, eventually }) {
   await open('/dashboards/message-flow')
-  await shows('Rate of each hop', ['ready'], 60_000)
+  await shows('Latency of each hop, 95th percentile', ['ready'], 60_000)
 
   // Expressions that the panels ask of Prometheus from here on.
   const asked = []
@@ -17,14 +17,14 @@ export default async function ({ page, open, shows, parameter, eventually }) {
   await page.keyboard.press('Escape')
   await eventually(() => assert.ok(asked.some(({ query }) => query.includes('audit-mq') && !query.includes('login-api'))))
   assert.equal(parameter('var-service'), 'audit-mq')
-  await shows('Rate of each hop')
+  await shows('Latency of each hop, 95th percentile')
 
   asked.length = 0
   await page.getByRole('button', { name: /last 30/i }).click()
   await page.getByRole('button', { name: '5m', exact: true }).click()
   await eventually(() => assert.ok(asked.some(({ start, end }) => Math.abs(end - start - 300) <= 60), JSON.stringify(asked.slice(0, 3))))
   assert.equal(parameter('from'), 'now-5m')
-  await shows('Rate of each hop')
+  await shows('Latency of each hop, 95th percentile')
 
   // A shared address shows the same, and before there was a stack there was nothing.
   await page.reload()

@@ -18,7 +18,7 @@ export default async function ({ page, open, shows, eventually }) {
   await line.getByRole('button', { name: 'Fields of this line' }).click()
   await line.getByText(id).waitFor()
 
-  await open('/dashboards/message-flow')
+  await open('/dashboards/message-flow?refresh=off') // or the first line may be another when it is clicked
   const logs = await shows('Logs of the flow')
   const link = logs.getByRole('link', { name: 'trace' }).first()
   const trace = await link.getAttribute('title')

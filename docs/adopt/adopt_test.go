@@ -40,13 +40,15 @@ var (
 	attributes = regexp.MustCompile(`throughline[.]message[.][a-z_.]+[a-z]`)
 )
 
-// What the page names beside its diffs is otelamqp's, too.
-func TestNamesAreThoseOfOtelamqp(t *testing.T) {
+// What the page names beside its diffs is the libraries', too.
+func TestNamesAreThoseOfTheLibraries(t *testing.T) {
 	text := codeBlock.ReplaceAllString(read(t, "../adopt.md"), "")
 	files, err := filepath.Glob("../../otelamqp/*.go")
 	require.NoError(t, err)
+	ofTelemetry, err := filepath.Glob("../../telemetry/*.go")
+	require.NoError(t, err)
 	var source strings.Builder
-	for _, file := range files {
+	for _, file := range append(files, ofTelemetry...) {
 		source.WriteString(read(t, file))
 	}
 	for _, name := range functions.FindAllString(text, -1) {

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/joho/godotenv"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
@@ -26,13 +25,10 @@ const (
 
 func promtool(t *testing.T, args ...string) {
 	t.Helper()
-	versions, err := godotenv.Read(filepath.Join(root, "versions.env"))
-	require.NoError(t, err)
 	s, err := stack.New(root, os.Getenv)
 	require.NoError(t, err)
-	binary := filepath.Join(s.BuildDir(), "bin", "promtool-"+versions["PROMETHEUS_VERSION"])
-	require.FileExists(t, binary, "build it: make build")
-	command := exec.CommandContext(t.Context(), binary, args...)
+	require.NoError(t, s.BuildPrograms(t.Context(), stack.NewConsole(os.Stderr), "promtool"))
+	command := exec.CommandContext(t.Context(), s.ProgramBinaries()["promtool"], args...)
 	command.Dir = root
 	output, err := command.CombinedOutput()
 	assert.NoError(t, err, "promtool %s\n%s", strings.Join(args, " "), output)

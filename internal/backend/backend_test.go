@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -170,6 +171,9 @@ func TestParseTraceID(t *testing.T) {
 	id, err := ParseTraceID(" 0AF7651916CD43DD8448EB211C80319C\n")
 	require.NoError(t, err)
 	require.Equal(t, traceID, id)
+	id, err = ParseTraceID(strings.TrimLeft(traceID, "0"))
+	require.NoError(t, err)
+	require.Equal(t, traceID, id, "as Tempo's search writes it")
 	for _, bad := range []string{"", "0af7", traceID + "00", "0af7651916cd43dd8448eb211c80319g", "00000000000000000000000000000000", "../../../../../../../../../../x"} {
 		_, err := ParseTraceID(bad)
 		require.ErrorContains(t, err, fmt.Sprintf("%q is not a trace id", bad))

@@ -24,6 +24,9 @@ func newEndpoint(name, url string) endpoint {
 	return endpoint{name: name, url: url, client: &http.Client{Timeout: requestTimeout}}
 }
 
+// SetTimeout changes how long an answer is waited for, 10 s at first.
+func (e endpoint) SetTimeout(d time.Duration) { e.client.Timeout = d }
+
 // get returns the body of a 200 answer. The error is ErrNotFound for a 404,
 // and else names the address and what to do.
 func (e endpoint) get(ctx context.Context, pathAndQuery, accept string) ([]byte, error) {

@@ -15,7 +15,7 @@ import (
 type Loki struct{ endpoint }
 
 // NewLoki returns a client of the Loki that answers at url, for example
-// http://127.0.0.1:3100.
+// http://127.0.0.1:10080.
 func NewLoki(url string) *Loki {
 	return &Loki{newEndpoint("Loki", strings.TrimRight(url, "/"))}
 }

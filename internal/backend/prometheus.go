@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -94,4 +95,14 @@ func (p *Prometheus) LabelValues(ctx context.Context, label, selector string, w 
 		return nil, fmt.Errorf("values of the label %s of %s: %w", label, selector, err)
 	}
 	return values, nil
+}
+
+// Series returns the labels of at most limit series that match the selector.
+func (p *Prometheus) Series(ctx context.Context, selector string, w Window, limit int) ([]map[string]string, error) {
+	var all []map[string]string
+	parameters := url.Values{"match[]": {selector}, "start": {seconds(w.Start)}, "end": {seconds(w.End)}, "limit": {strconv.Itoa(limit)}}
+	if err := p.data(ctx, "/api/v1/series", parameters, &all); err != nil {
+		return nil, fmt.Errorf("series of %s: %w", selector, err)
+	}
+	return all, nil
 }

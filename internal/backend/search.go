@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,8 @@ type TraceQuery struct {
 	Operation string // the span's name
 	// Attribute is an attribute of the span, whose value is the text Value.
 	Attribute, Value string
+	// Failed asks for spans whose status is an error.
+	Failed bool
 	// MinDuration is the least that the span took.
 	MinDuration time.Duration
 	Window      Window
@@ -55,7 +58,7 @@ func (j *Jaeger) Search(ctx context.Context, query TraceQuery) ([]FoundTrace, er
 	var answer struct {
 		Data []struct {
 			TraceID string
-			Spans   []struct{}
+			Spans   []struct{ SpanID string }
 		}
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
@@ -63,7 +66,11 @@ func (j *Jaeger) Search(ctx context.Context, query TraceQuery) ([]FoundTrace, er
 	}
 	var found []FoundTrace
 	for _, trace := range answer.Data {
-		found = append(found, FoundTrace{ID: padTraceID(trace.TraceID), Spans: len(trace.Spans)})
+		spans := map[string]bool{} // one may be stored twice
+		for _, span := range trace.Spans {
+			spans[span.SpanID] = true
+		}
+		found = append(found, FoundTrace{ID: padTraceID(trace.TraceID), Spans: len(spans)})
 	}
 	return found, nil
 }
@@ -81,9 +88,16 @@ func (j *Jaeger) Phrase(query TraceQuery) string {
 	if query.Operation != "" {
 		parameters.Set("operation", query.Operation)
 	}
+	tags := map[string]string{}
 	if query.Attribute != "" {
-		tags, _ := json.Marshal(map[string]string{query.Attribute: query.Value}) // strings always marshal
-		parameters.Set("tags", string(tags))
+		tags[query.Attribute] = query.Value
+	}
+	if query.Failed {
+		tags["error"] = "true" // which Jaeger makes of the status
+	}
+	if len(tags) > 0 {
+		text, _ := json.Marshal(tags) // strings always marshal
+		parameters.Set("tags", string(text))
 	}
 	if query.MinDuration > 0 {
 		parameters.Set("minDuration", query.MinDuration.String())
@@ -93,7 +107,16 @@ func (j *Jaeger) Phrase(query TraceQuery) string {
 
 // Search implements TraceSearcher by TraceQL. The window counts in whole seconds.
 func (t *Tempo) Search(ctx context.Context, query TraceQuery) ([]FoundTrace, error) {
-	return t.search(ctx, t.Phrase(query), query.Window, query.Limit)
+	traces, err := t.search(ctx, t.Phrase(query), query.Window, query.Limit)
+	var found []FoundTrace
+	for _, trace := range traces {
+		one := FoundTrace{ID: padTraceID(trace.TraceID)}
+		for _, set := range trace.SpanSets {
+			one.Spans += set.Matched
+		}
+		found = append(found, one)
+	}
+	return found, err
 }
 
 // Phrase is the query in TraceQL.
@@ -111,13 +134,41 @@ func (t *Tempo) Phrase(query TraceQuery) string {
 	if query.Attribute != "" {
 		add("span.%s = %q", query.Attribute, query.Value)
 	}
+	if query.Failed {
+		add("status = error")
+	}
 	if query.MinDuration > 0 {
 		add("duration >= %s", query.MinDuration)
 	}
 	return "{ " + strings.Join(conditions, " && ") + " }"
 }
 
-// CountSpans returns how many spans of a trace a search finds. Until Tempo joins
+// LatestTraces returns the ids of at most limit traces of the service, or of any where it
+// is empty, that any of the stores finds. What began in the last ten seconds is left out,
+// as it may be under way. Jaeger is not asked for traces of any service, as it cannot be.
+func LatestTraces(ctx context.Context, stores []TraceSearcher, service string, last time.Duration, limit int) ([]string, error) {
+	const underway = 10 * time.Second
+	now := time.Now()
+	query := TraceQuery{Service: service, Window: Window{Start: now.Add(-last), End: now.Add(-underway)}, Limit: limit}
+	var ids []string
+	for _, store := range stores {
+		if _, isJaeger := store.(*Jaeger); isJaeger && service == "" {
+			continue
+		}
+		found, err := store.Search(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		for _, trace := range found {
+			if !slices.Contains(ids, trace.ID) && len(ids) < limit {
+				ids = append(ids, trace.ID)
+			}
+		}
+	}
+	return ids, nil
+}
+
+// CountSpans returns how many distinct spans of a trace a search finds. Until Tempo joins
 // the pieces in which a trace has arrived, a search looks at each alone and
 // counts for the whole trace those of the largest piece, unless it groups them.
 // It counts to limit.
@@ -127,7 +178,7 @@ func (t *Tempo) CountSpans(ctx context.Context, id string, w Window, limit int) 
 	if err != nil || len(found) == 0 {
 		return 0, err
 	}
-	return found[0].Spans, nil
+	return len(found[0].SpanSets), nil
 }
 
 // SearchIn returns the ids of at most limit traces of the window that match the
@@ -139,12 +190,19 @@ func (t *Tempo) SearchIn(ctx context.Context, traceQL string, w Window, limit in
 	}
 	var ids []string
 	for _, trace := range found {
-		ids = append(ids, trace.ID)
+		ids = append(ids, padTraceID(trace.TraceID))
 	}
 	return ids, nil
 }
 
-func (t *Tempo) search(ctx context.Context, traceQL string, w Window, limit int) ([]FoundTrace, error) {
+// tempoTrace is a trace in Tempo's answer to a search. There is one set of spans,
+// or one for each group where the query groups them.
+type tempoTrace struct {
+	TraceID  string
+	SpanSets []struct{ Matched int }
+}
+
+func (t *Tempo) search(ctx context.Context, traceQL string, w Window, limit int) ([]tempoTrace, error) {
 	query := url.Values{
 		"q":     {traceQL},
 		"start": {strconv.FormatInt(w.Start.Unix(), 10)},
@@ -155,24 +213,11 @@ func (t *Tempo) search(ctx context.Context, traceQL string, w Window, limit int)
 	if err != nil {
 		return nil, fmt.Errorf("search %s: %w", traceQL, err)
 	}
-	var answer struct {
-		Traces []struct {
-			TraceID  string
-			SpanSets []struct{ Matched int }
-		}
-	}
+	var answer struct{ Traces []tempoTrace }
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return nil, fmt.Errorf("search %s: Tempo at %s does not answer in JSON: %w; is the address Tempo's?", traceQL, t.url, err)
 	}
-	var found []FoundTrace
-	for _, trace := range answer.Traces {
-		one := FoundTrace{ID: padTraceID(trace.TraceID)}
-		for _, set := range trace.SpanSets {
-			one.Spans += set.Matched
-		}
-		found = append(found, one)
-	}
-	return found, nil
+	return answer.Traces, nil
 }
 
 // padTraceID gives an id the leading zeros that both stores leave out.

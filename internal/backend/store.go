@@ -21,23 +21,23 @@ type TraceStore interface {
 	Trace(ctx context.Context, id string) (Trace, error)
 }
 
-var traceIDPattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
+var traceIDPattern = regexp.MustCompile(`^[0-9a-f]{16,32}$`)
 
-// ParseTraceID returns id in lower case, or an error that says what a trace id
-// looks like.
+// ParseTraceID returns id in lower case and with the leading zeros that the
+// stores leave out, or an error that says what a trace id looks like.
 func ParseTraceID(id string) (string, error) {
 	lower := strings.ToLower(strings.TrimSpace(id))
 	if !traceIDPattern.MatchString(lower) || strings.Trim(lower, "0") == "" {
 		return "", fmt.Errorf("%q is not a trace id: give 32 hexadecimal digits, not all zero, as in the X-Trace-Id header of a response", id)
 	}
-	return lower, nil
+	return padTraceID(lower), nil
 }
 
 // pollInterval is how long a wait rests between two looks; it bounds the
 // precision of a measured waiting time.
 const pollInterval = 100 * time.Millisecond
 
-// WaitForSpans looks for the trace in store until it has at least n spans, or
+// WaitForSpans looks for the trace in store until it has at least n distinct spans, or
 // until ctx ends, and then returns what it saw last together with an error
 // that says how far the trace had come. Errors of the store do not end the
 // wait, for it may be starting. The caller gives ctx a deadline.
@@ -49,7 +49,7 @@ func WaitForSpans(ctx context.Context, store TraceStore, id string, n int) (Trac
 	var last error
 	for {
 		trace, err := store.Trace(ctx, id)
-		if err == nil && len(trace.Spans) >= n {
+		if err == nil && trace.SpanCount() >= n {
 			return trace, nil
 		}
 		// The end of ctx cuts off the last look: what was known before says more.
@@ -57,7 +57,7 @@ func WaitForSpans(ctx context.Context, store TraceStore, id string, n int) (Trac
 			last = err
 		}
 		if err == nil {
-			seen, last = trace, fmt.Errorf("%s holds %d of %d spans of trace %s", store.Name(), len(trace.Spans), n, id)
+			seen, last = trace, fmt.Errorf("%s holds %d of %d spans of trace %s", store.Name(), trace.SpanCount(), n, id)
 		}
 		select {
 		case <-ctx.Done():

@@ -13,7 +13,7 @@ import (
 type Tempo struct{ endpoint }
 
 // NewTempo returns a client of the Tempo that answers at url, for example
-// http://127.0.0.1:3200.
+// http://127.0.0.1:6566.
 func NewTempo(url string) *Tempo {
 	return &Tempo{newEndpoint("Tempo", strings.TrimRight(url, "/"))}
 }

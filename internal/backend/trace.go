@@ -3,6 +3,7 @@
 package backend
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -23,6 +24,15 @@ func (t Trace) Services() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// SpanCount is the number of distinct spans: a store may hold one twice.
+func (t Trace) SpanCount() int {
+	ids := map[string]bool{}
+	for _, span := range t.Spans {
+		ids[span.SpanID] = true
+	}
+	return len(ids)
 }
 
 // Span is one operation of a trace.
@@ -48,6 +58,14 @@ type Span struct {
 	Resource Attributes `json:"resource,omitempty"`
 	Events   []Event    `json:"events,omitempty"`
 	Links    []Link     `json:"links,omitempty"`
+}
+
+// Describe names the span for a person.
+func (s Span) Describe() string { return fmt.Sprintf("span %q of %s", s.Name, s.Service) }
+
+// LinksTo tells whether the span has a link to the other.
+func (s Span) LinksTo(other Span) bool {
+	return slices.ContainsFunc(s.Links, func(l Link) bool { return l.TraceID == other.TraceID && l.SpanID == other.SpanID })
 }
 
 // Duration is the time between start and end.

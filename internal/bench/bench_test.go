@@ -49,6 +49,19 @@ BenchmarkPublish/way=sdk-dropped-2        100    2000 ns/op  500 B/op  40 allocs
 BenchmarkPublish/way=dropped-2            100    2301 ns/op  500 B/op  42 allocs/op
 `
 
+func TestEarlierVersionIsComparedAsThisOneIs(t *testing.T) {
+	assert.Len(t, withEarlier(some, read(t, threeRounds)), len(some), "where none was measured")
+	beside := regexp.MustCompile(`way=dropped-2 +100 +2\d+`).ReplaceAllString(threeRounds, "$0 ns/op\nBenchmarkPublish/way=dropped-before-2 100 2700")
+	measured := read(t, beside)
+	figures, err := judge(measured, withEarlier(some[1:2], measured))
+	require.NoError(t, err)
+	require.Len(t, figures, 2)
+	assert.InDelta(t, 301, figures[0].Value, 1e-6)
+	assert.Equal(t, "dropped, version before", figures[1].Name)
+	assert.InDelta(t, 700, figures[1].Value, 1e-6)
+	assert.Nil(t, figures[1].Target)
+}
+
 func TestFigureIsTheMedianOfWhatEachRoundCompares(t *testing.T) {
 	figures, err := judge(read(t, threeRounds), some)
 	require.NoError(t, err)

@@ -92,6 +92,26 @@ var comparisons = []comparison{
 	allocations("dropped publish and confirm, beyond the SDK's span and the headers", "PublishConfirmed", "sdk-dropped", "dropped", 0),
 }
 
+const (
+	// beforeMark is added to the ways of an earlier version.
+	beforeMark = "-before"
+	// earlier selects the benchmarks of which an earlier version is measured, too.
+	earlier = "^BenchmarkEndToEnd$/^window=64$/^way=(sampled|dropped)$|^Benchmark(Publish|PublishConfirmed|Process)$/^way=(sampled|dropped)$"
+)
+
+// withEarlier adds the same comparisons of an earlier version, where it was measured.
+func withEarlier(comparisons []comparison, measured measurements) []comparison {
+	var all []comparison
+	for _, c := range comparisons {
+		all = append(all, c)
+		if way := c.way + beforeMark; measured.values[way] != nil {
+			c.name, c.way, c.target = c.name+", version before", way, 0
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 // judge makes the figures: of each comparison in every round, the median.
 func judge(measured measurements, comparisons []comparison) ([]Figure, error) {
 	figures := make([]Figure, len(comparisons))

@@ -28,12 +28,13 @@ func main() {
 	benchtime := flag.Duration("benchtime", 200*time.Millisecond, "how long to run one benchmark in a round")
 	dir := flag.String("dir", ".build", "directory for bench.txt (in the format of Go benchmarks) and bench.json")
 	readme := flag.String("readme", "", "Markdown file to write the tables into, between "+readmeBegin+" and "+readmeEnd)
+	before := flag.String("before", "", "revision of an earlier version, which is measured beside this one")
 	flag.Parse()
 
 	// Not even a second Ctrl-C may end it before the broker is stopped.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	if err := run(ctx, *rounds, *benchtime, *dir, *readme); err != nil {
+	if err := bench(ctx, *rounds, *benchtime, *dir, *readme, *before); err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("interrupted: %w", err)
 		}
@@ -42,7 +43,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, rounds int, benchtime time.Duration, dir, readme string) (err error) {
+func bench(ctx context.Context, rounds int, benchtime time.Duration, dir, readme, before string) (err error) {
 	if rounds < 1 {
 		return fmt.Errorf("-rounds %d: give at least 1; from 6 on there is an interval of confidence", rounds)
 	}
@@ -64,14 +65,23 @@ func run(ctx context.Context, rounds int, benchtime time.Duration, dir, readme s
 	if err != nil {
 		return err
 	}
-	bench, err := compile(ctx, url)
+	present, err := compile(ctx, ".", benchmarks, url)
 	if err != nil {
 		return err
 	}
-	defer bench.remove()
+	defer present.remove()
+	binaries := []binary{present}
+	if before != "" {
+		earlier, err := compileEarlier(ctx, before, url)
+		if err != nil {
+			return err
+		}
+		defer earlier.remove()
+		binaries = append(binaries, earlier)
+	}
 
 	raw := filepath.Join(dir, "bench.txt")
-	measured, err := bench.run(ctx, rounds, benchtime, raw)
+	measured, err := run(ctx, binaries, rounds, benchtime, raw)
 	if err != nil {
 		return err
 	}
@@ -80,7 +90,7 @@ func run(ctx context.Context, rounds int, benchtime time.Duration, dir, readme s
 	if err := benchstat.Run(); err != nil {
 		return fmt.Errorf("benchstat: %w", err)
 	}
-	figures, err := judge(measured, comparisons)
+	figures, err := judge(measured, withEarlier(comparisons, measured))
 	if err != nil {
 		return err
 	}
@@ -94,13 +104,14 @@ func run(ctx context.Context, rounds int, benchtime time.Duration, dir, readme s
 	if readme == "" {
 		return nil
 	}
-	on.rounds, on.cpu = rounds, measured.cpu
+	on.rounds, on.cpu, on.before = rounds, measured.cpu, before
 	return updateReadme(readme, markdown(measured, figures, on))
 }
 
 // machine is what the figures depend on.
 type machine struct {
 	cpu, rabbitmq string
+	before        string // revision that was measured beside, if any
 	rounds        int
 }
 

@@ -41,6 +41,9 @@ func markdown(measured measurements, figures []Figure, on machine) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Medians of %d rounds on %s, %d cores, %s %s/%s, RabbitMQ %s:\n\n",
 		on.rounds, on.cpu, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, on.rabbitmq)
+	if on.before != "" {
+		fmt.Fprintf(&b, "The version before is %s, with the rest of its source tree, measured in the same rounds.\n\n", on.before)
+	}
 	b.WriteString("| figure | measured | target | |\n|---|---|---|---|\n")
 	for _, f := range figures {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.Name, f.quantity(f.Value), f.aim(), f.verdict())

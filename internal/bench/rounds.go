@@ -20,22 +20,57 @@ import (
 	"throughline/rabbitmq/rabbitmqtest"
 )
 
-// room is the directory of the package whose benchmarks are run.
-const room = "otelamqp"
+// benchmarks is the directory of the package whose benchmarks are run.
+const benchmarks = "internal/bench/benchmarks"
 
-// binary is the compiled benchmarks.
-type binary struct{ path, brokerURL string }
+// binary is the compiled benchmarks of one version of otelamqp.
+type binary struct {
+	path, brokerURL string
+	mark            string // what is added to the names of its results
+}
 
-func compile(ctx context.Context, brokerURL string) (binary, error) {
-	dir, err := os.MkdirTemp("", "throughline-bench-")
+// compile compiles the benchmarks of a package of the module in dir.
+func compile(ctx context.Context, dir, pkg, brokerURL string) (binary, error) {
+	temp, err := os.MkdirTemp("", "throughline-bench-")
 	if err != nil {
 		return binary{}, err
 	}
-	b := binary{filepath.Join(dir, "bench.test"), brokerURL}
-	if output, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", b.path, "./"+room).CombinedOutput(); err != nil {
+	b := binary{path: filepath.Join(temp, "bench.test"), brokerURL: brokerURL}
+	command := exec.CommandContext(ctx, "go", "test", "-c", "-o", b.path, "./"+pkg)
+	command.Dir = dir
+	if output, err := command.CombinedOutput(); err != nil {
 		b.remove()
-		return binary{}, fmt.Errorf("go test -c ./%s: %w\n%s", room, err, output)
+		return binary{}, fmt.Errorf("go test -c ./%s: %w\n%s", pkg, err, output)
 	}
+	return b, nil
+}
+
+// compileEarlier compiles the benchmarks as they were in an earlier revision, which
+// had them in otelamqp itself at first.
+func compileEarlier(ctx context.Context, revision, brokerURL string) (binary, error) {
+	tree, err := os.MkdirTemp("", "throughline-bench-")
+	if err != nil {
+		return binary{}, err
+	}
+	defer os.RemoveAll(tree)
+	archive := filepath.Join(tree, "tree.tar")
+	for _, command := range [][]string{
+		{"git", "archive", "--output", archive, revision},
+		{"tar", "--extract", "--file", archive, "--directory", tree},
+	} {
+		if output, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
+			return binary{}, fmt.Errorf("-before %s: %s: %w: %s", revision, strings.Join(command, " "), err, output)
+		}
+	}
+	pkg := benchmarks
+	if _, err := os.Stat(filepath.Join(tree, pkg)); err != nil {
+		pkg = "otelamqp"
+	}
+	b, err := compile(ctx, tree, pkg, brokerURL)
+	if err != nil {
+		return b, fmt.Errorf("-before %s: %w", revision, err)
+	}
+	b.mark = beforeMark
 	return b, nil
 }
 
@@ -72,13 +107,30 @@ func benchmarkName(result *benchfmt.Result) string {
 	return string(base) + string(bytes.Join(parts, nil))
 }
 
-// run measures every benchmark once in each round. All results go into the file
-// raw, too, in the format of Go benchmarks.
-func (b binary) run(ctx context.Context, rounds int, benchtime time.Duration, raw string) (measurements, error) {
+// run measures every benchmark once in each round, those that an earlier version
+// shares with this one in both. All results go into the file raw, too, in the format
+// of Go benchmarks.
+func run(ctx context.Context, binaries []binary, rounds int, benchtime time.Duration, raw string) (measurements, error) {
 	measured := measurements{values: map[string]map[string][]float64{}}
-	warmUp, err := b.measure(ctx, ".", "1x")
-	if err != nil {
-		return measured, err
+	type one struct {
+		binary
+		name string
+	}
+	var all []one
+	for _, b := range binaries {
+		pattern := "."
+		if b.mark != "" {
+			pattern = earlier
+		}
+		warmUp, err := b.measure(ctx, pattern, "1x")
+		if err != nil {
+			return measured, err
+		}
+		for _, benchmark := range warmUp {
+			name := benchmarkName(benchmark)
+			measured.expect(name)
+			all = append(all, one{b, strings.TrimSuffix(name, b.mark)})
+		}
 	}
 	file, err := os.Create(raw)
 	if err != nil {
@@ -86,24 +138,20 @@ func (b binary) run(ctx context.Context, rounds int, benchtime time.Duration, ra
 	}
 	defer file.Close()
 	writer := benchfmt.NewWriter(file)
-	progress := newProgress(os.Stderr, rounds, len(warmUp))
+	progress := newProgress(os.Stderr, rounds, len(all))
 	defer progress.finish()
-	for _, benchmark := range warmUp {
-		measured.expect(benchmarkName(benchmark))
-	}
 	for round := range rounds {
-		order := slices.Clone(warmUp)
+		order := slices.Clone(all)
 		// What one leaves behind on the broker and the disk is not always the same one's to bear.
 		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, benchmark := range order {
-			name := benchmarkName(benchmark)
-			progress.begin(round, name)
-			results, err := b.measure(ctx, exactly(name), benchtime.String())
+			progress.begin(round, benchmark.name+benchmark.mark)
+			results, err := benchmark.measure(ctx, exactly(benchmark.name), benchtime.String())
 			if err != nil {
 				return measured, err
 			}
 			if len(results) != 1 {
-				return measured, fmt.Errorf("%s: %d results of one run", name, len(results))
+				return measured, fmt.Errorf("%s: %d results of one run", benchmark.name+benchmark.mark, len(results))
 			}
 			measured.add(results[0])
 			if err := writer.Write(results[0]); err != nil {
@@ -121,7 +169,7 @@ func exactly(name string) string {
 
 func (b binary) measure(ctx context.Context, pattern, benchtime string) ([]*benchfmt.Result, error) {
 	command := exec.CommandContext(ctx, b.path, "-test.run", "^$", "-test.bench", pattern, "-test.benchtime", benchtime)
-	command.Dir = room
+	command.Dir = benchmarks
 	command.Env = append(os.Environ(), rabbitmqtest.URLVariable+"="+b.brokerURL)
 	output, err := command.CombinedOutput()
 	if ctx.Err() != nil {
@@ -134,7 +182,10 @@ func (b binary) measure(ctx context.Context, pattern, benchtime string) ([]*benc
 	reader := benchfmt.NewReader(bytes.NewReader(output), pattern)
 	for reader.Scan() {
 		if result, ok := reader.Result().(*benchfmt.Result); ok {
-			results = append(results, result.Clone())
+			result = result.Clone()
+			name := benchmarkName(result)
+			result.Name = benchfmt.Name(name + b.mark + strings.TrimPrefix(string(result.Name), name))
+			results = append(results, result)
 		}
 	}
 	return results, reader.Err()

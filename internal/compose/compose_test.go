@@ -4,10 +4,12 @@ package compose
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -39,8 +41,8 @@ type setUp struct {
 }
 
 var setUps = map[string]setUp{
-	"one tier":  {files: []string{"docker-compose.yml"}, memoryBudget: 3 << 30},
-	"two tiers": {files: []string{"docker-compose.yml", "docker-compose.sampling.yml"}, native: map[string]string{"TAIL_SAMPLING": "on"}, memoryBudget: 3.75 * (1 << 30)},
+	"one tier":  {files: []string{"docker-compose.yml"}, memoryBudget: 3.25 * (1 << 30)},
+	"two tiers": {files: []string{"docker-compose.yml", "docker-compose.sampling.yml"}, native: map[string]string{"TAIL_SAMPLING": "on"}, memoryBudget: 4 << 30},
 }
 
 func inEach(t *testing.T, check func(*testing.T, setUp)) {
@@ -51,7 +53,7 @@ func inEach(t *testing.T, check func(*testing.T, setUp)) {
 }
 
 // ownBuild are the parts whose image is built from the source tree.
-var ownBuild = []string{"login-api", "user-rpc", "audit-mq"}
+var ownBuild = []string{"login-api", "user-rpc", "audit-mq", "console"}
 
 // load reads the files as `docker compose` does in the root of the source tree:
 // with .env, and with the shell's variables over it.
@@ -117,7 +119,7 @@ func TestSameParts(t *testing.T) {
 	inEach(t, func(t *testing.T, s setUp) {
 		native := []string{"grafana"} // natively only where one is installed
 		for _, part := range s.nativeRun(t, nil).Status(context.Background()) {
-			if part.Name != "grafana" && part.Name != "console" { // which shows the dashboards without Grafana
+			if part.Name != "grafana" && part.Name != "supervisor" { // instead of which Docker restarts
 				native = append(native, part.Name)
 			}
 		}
@@ -186,7 +188,7 @@ func (s setUp) nativePorts(t *testing.T, shell map[string]string) []string {
 	endpoints := reflect.ValueOf(s.nativeRun(t, shell).Endpoints())
 	for i := range endpoints.NumField() {
 		address := endpoints.Field(i).String()
-		if address == "" || address == s.nativeRun(t, shell).Endpoints().Console { // no Grafana is installed; see TestSameParts
+		if address == "" { // no Grafana is installed; see TestSameParts
 			continue
 		}
 		if !strings.Contains(address, "://") {
@@ -220,9 +222,11 @@ func TestPortsAreThoseOfTheNativeRunAndMoveByTheSameVariables(t *testing.T) {
 
 // passedOn are the variables of a person's shell that are no port and no version.
 var passedOn = []string{
-	"CPU_THRESHOLD", "LOGIN_API_ACCESS_SECRET", "GOPROXY", "AUDIT_MQ_DELAY", "AUDIT_MQ_FAILURE_RATIO",
+	"CPU_THRESHOLD", "LOGIN_API_ACCESS_SECRET", "LOGIN_API_TRUSTED_CALLERS", "CONSOLE_ALLOWED_HOSTS", "GOPROXY", "AUDIT_MQ_DELAY", "AUDIT_MQ_FAILURE_RATIO",
 	"OTEL_PROPAGATORS", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_RESOURCE_ATTRIBUTES",
 	"OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BLRP_MAX_QUEUE_SIZE",
+	"RABBITMQ_OWNER_PASSWORD", "RABBITMQ_LOGIN_API_PASSWORD", "RABBITMQ_AUDIT_MQ_PASSWORD", "RABBITMQ_MANAGEMENT_PASSWORD",
+	"GRAFANA_DOMAIN", "LOGIN_API_ADDRESS_LIMIT", "LOGIN_API_UNLIMITED_CALLERS",
 	"TAIL_SAMPLING_WAIT", "TAIL_SAMPLING_SLOW_MS", "TAIL_SAMPLING_PERCENT",
 }
 
@@ -274,9 +278,11 @@ func mountedFiles(t *testing.T, name string, service types.ServiceConfig) map[st
 
 // readByTheProgram are the variables that no configuration mentions.
 var readByTheProgram = map[string]*regexp.Regexp{
-	"":         regexp.MustCompile(`^(GOMEMLIMIT|GOGC|OTEL_.+)$`),
-	"rabbitmq": regexp.MustCompile(`^RABBITMQ_(LOGS|SERVER_ADDITIONAL_ERL_ARGS)$`),
-	"grafana":  regexp.MustCompile(`^GF_.+$`),
+	"":          regexp.MustCompile(`^(GOMEMLIMIT|GOGC|OTEL_.+)$`),
+	"rabbitmq":  regexp.MustCompile(`^RABBITMQ_(LOGS|SERVER_ADDITIONAL_ERL_ARGS)$`),
+	"login-api": regexp.MustCompile(`^LOGIN_API_ACCESS_SECRET$`), // its file would take a secret with a # in it for a comment
+	"grafana":   regexp.MustCompile(`^GF_.+$`),
+	"console":   regexp.MustCompile(`^(CONSOLE_.+|BIND_HOST|(JAEGER|TEMPO|LOKI|PROMETHEUS)_URL)$`),
 }
 
 var (
@@ -355,6 +361,40 @@ func TestAddressesNameAPartAndAPortOfIt(t *testing.T) {
 	})
 }
 
+func TestGrafanaIsLookedAtUnderItsOwnNameAlone(t *testing.T) {
+	inEach(t, func(t *testing.T, s setUp) {
+		for given, domain := range map[string]string{"": "127.0.0.1", "grafana.example": "grafana.example"} {
+			settings := s.load(t, map[string]string{"GRAFANA_DOMAIN": given, "GRAFANA_PORT": "3999"}).Services["grafana"].Environment
+			for variable, want := range map[string]string{
+				"GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer", "GF_AUTH_DISABLE_LOGIN_FORM": "true", "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true",
+				"GF_SERVER_ENFORCE_DOMAIN": "true", "GF_SERVER_DOMAIN": domain, "GF_SERVER_ROOT_URL": "http://" + domain + ":3999/",
+			} {
+				assert.Equal(t, want, *settings[variable], variable)
+			}
+		}
+	})
+}
+
+// The commands find Compose's broker at the address of a private native node.
+func TestUsersOfTheBrokerAreThoseOfTheNativeRun(t *testing.T) {
+	inEach(t, func(t *testing.T, s setUp) {
+		for _, shell := range []map[string]string{nil, {"RABBITMQ_OWNER_PASSWORD": "o", "RABBITMQ_LOGIN_API_PASSWORD": "l", "RABBITMQ_AUDIT_MQ_PASSWORD": "a"}} {
+			project := s.load(t, shell)
+			owner, err := url.Parse(s.nativeRun(t, shell).Endpoints().RabbitMQ)
+			require.NoError(t, err)
+			password, _ := owner.User.Password()
+			assert.Equal(t, *project.Services["rabbitmq"].Environment["RABBITMQ_OWNER_PASSWORD"], password)
+			for name, variable := range map[string]string{"login-api": "RABBITMQ_LOGIN_API_PASSWORD", "audit-mq": "RABBITMQ_AUDIT_MQ_PASSWORD"} {
+				broker, err := url.Parse(*project.Services[name].Environment["RABBITMQ_URL"])
+				require.NoError(t, err)
+				password, _ := broker.User.Password()
+				assert.Equal(t, name, broker.User.Username())
+				assert.Equal(t, *project.Services["rabbitmq"].Environment[variable], password)
+			}
+		}
+	})
+}
+
 func TestCommandsNameFilesThatAreMounted(t *testing.T) {
 	inEach(t, func(t *testing.T, s setUp) {
 		path := regexp.MustCompile(`/etc/\S+`)
@@ -369,10 +409,30 @@ func TestCommandsNameFilesThatAreMounted(t *testing.T) {
 	})
 }
 
+// probeVolume is the name that the volume of the health checks must have.
+func probeVolume(t *testing.T) string {
+	t.Helper()
+	hash := sha256.New()
+	for _, dir := range []string{"cmd/healthcheck", "internal/probe"} {
+		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
+		require.NoError(t, err)
+		require.NotEmpty(t, files, dir)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			content, err := os.ReadFile(file)
+			require.NoError(t, err)
+			hash.Write(content)
+		}
+	}
+	return fmt.Sprintf("probe-%x", hash.Sum(nil)[:4])
+}
+
 func TestHealthChecksAndOrder(t *testing.T) {
 	inEach(t, func(t *testing.T, s setUp) {
 		project := s.load(t, nil)
-		probe := types.ServiceVolumeConfig{Type: types.VolumeTypeVolume, Source: "probe", Target: "/probe"}
+		probe := types.ServiceVolumeConfig{Type: types.VolumeTypeVolume, Source: probeVolume(t), Target: "/probe"}
 		for name, service := range project.Services {
 			if name == helper {
 				continue
@@ -381,7 +441,7 @@ func TestHealthChecksAndOrder(t *testing.T) {
 			assert.Equal(t, []string{"CMD", "/probe/healthcheck"}, []string(service.HealthCheck.Test[:2]), name)
 			assert.True(t, slices.ContainsFunc(service.Volumes, func(v types.ServiceVolumeConfig) bool {
 				return v.Type == probe.Type && v.Source == probe.Source && v.Target == probe.Target && v.ReadOnly
-			}), "%s has no probe", name)
+			}), "%s: the probe's volume, whose name changes with its sources, is %s", name, probe.Source)
 			for other, dependency := range service.DependsOn {
 				condition := types.ServiceConditionHealthy
 				if other == helper {
@@ -469,4 +529,52 @@ func TestDataLiesInNamedVolumes(t *testing.T) {
 		slices.Sort(used)
 		assert.ElementsMatch(t, slices.Collect(maps.Keys(project.Volumes)), slices.Compact(used))
 	})
+}
+
+// README.md has the versions that differ between the two ways to run.
+func TestREADMENamesTheVersions(t *testing.T) {
+	versions := versions(t)
+	for _, readme := range []string{"README.md", "README.zh-CN.md"} {
+		text, err := os.ReadFile(filepath.Join(root, readme))
+		require.NoError(t, err)
+		for part, of := range map[string][2]string{
+			"RabbitMQ":                {"", strings.TrimSuffix(versions["RABBITMQ_IMAGE_VERSION"], "-management-alpine")},
+			"Tempo":                   {versions["TEMPO_VERSION"], versions["TEMPO_IMAGE_VERSION"]},
+			"Jaeger":                  {versions["JAEGER_VERSION"], versions["JAEGER_VERSION"]},
+			"OpenTelemetry Collector": {versions["COLLECTOR_VERSION"], versions["COLLECTOR_VERSION"]},
+			"Grafana":                 {"", versions["GRAFANA_VERSION"]},
+		} {
+			require.NotEmpty(t, of[1], part)
+			row := regexp.MustCompile(`(?m)^\| ` + part + ` \| [^|]*` + regexp.QuoteMeta(of[0]) + `[^|]*\| [^|]*` + regexp.QuoteMeta(of[1]))
+			assert.Regexp(t, row, string(text), "%s: the table of versions", readme)
+		}
+	}
+}
+
+// What an image is built from has to pass the .dockerignore beside its Dockerfile.
+func TestImagesAreBuiltFromAllThatTheyImport(t *testing.T) {
+	for ignore, programs := range map[string][]string{
+		".dockerignore":                   {"./services/login-api", "./services/user-rpc", "./services/audit-mq", "./cmd/healthcheck"},
+		"console/Dockerfile.dockerignore": {"./cmd/console"},
+	} {
+		text, err := os.ReadFile(filepath.Join(root, ignore))
+		require.NoError(t, err)
+		list := exec.CommandContext(t.Context(), "go", append([]string{"list", "-deps", "-f", "{{if not .Standard}}{{.Dir}}{{end}}"}, programs...)...)
+		list.Dir = root
+		out, err := list.Output()
+		require.NoError(t, err)
+		tree, err := filepath.Abs(root)
+		require.NoError(t, err)
+		for dir := range strings.Lines(string(out)) {
+			dir, ours := strings.CutPrefix(strings.TrimSpace(dir), tree+"/")
+			if !ours {
+				continue
+			}
+			passes := slices.ContainsFunc(strings.Fields(string(text)), func(line string) bool {
+				allowed, isAllowed := strings.CutPrefix(line, "!")
+				return isAllowed && strings.HasPrefix(dir+"/", allowed+"/")
+			})
+			assert.True(t, passes, "%s keeps out %s, which is built in", ignore, dir)
+		}
+	}
 }

@@ -22,8 +22,22 @@ type Dashboard struct {
 	SchemaVersion int
 	Refresh       string
 	Time          struct{ From, To string }
+	Annotations   struct{ List []Annotation }
 	Templating    struct{ List []Variable }
 	Panels        []Panel
+}
+
+// Annotation is a query whose lines are marks on every panel with a time axis. The
+// last four fields are Loki's.
+type Annotation struct {
+	Name        string
+	Datasource  Datasource
+	Enable      bool
+	IconColor   string
+	Expr        string
+	TitleFormat string // of a mark, with {{label}}
+	TextFormat  string // the line itself when empty
+	TagKeys     string
 }
 
 // Variable is a choice at the top of a dashboard.
@@ -31,14 +45,15 @@ type Variable struct {
 	Name        string
 	Label       string
 	Description string
-	Type        string // "query", "custom", "textbox"
+	Type        string // "query", "custom", "textbox", "datasource"
 	Datasource  Datasource
 	Query       json.RawMessage // a string, or an object with a string query
 	Current     struct{ Value stringOrList }
-	AllValue    string // what "$__all" stands for
+	AllValue    string // what "$__all" stands for; when empty, all choices
 }
 
-// Datasource names a data source by its uid.
+// Datasource names a data source by its uid, or by "${name}" of a variable that
+// holds it.
 type Datasource struct{ Type, UID string }
 
 // Panel is one picture, table or text.
@@ -49,16 +64,24 @@ type Panel struct {
 	Description string
 	Datasource  Datasource
 	Targets     []Target
-	FieldConfig struct{ Defaults struct{ Unit string } }
+	FieldConfig struct {
+		Defaults struct {
+			Unit, NoValue string
+			Decimals      *int
+		}
+	}
 }
+
+// IsRow tells whether it is the heading of the panels below it, and no panel.
+func (p Panel) IsRow() bool { return p.Type == "row" }
 
 // Target is one query of a panel, in the language of its data source.
 type Target struct {
 	RefID           string
 	QueryType       string
-	Expr            string // Prometheus, Loki
-	Query           string // Tempo, Jaeger
-	ServiceMapQuery string // Tempo
+	Expr            string       // Prometheus, Loki
+	Query           string       // Tempo, Jaeger
+	ServiceMapQuery stringOrList // Tempo
 	LegendFormat    string
 	Format          string
 	Exemplar        bool

@@ -62,15 +62,30 @@ func TestDashboardsAreReadable(t *testing.T) {
 			require.NotEmpty(t, v.Description, "%s: $%s", d.UID, v.Name)
 		}
 		titles := map[string]bool{}
+		if len(d.Panels) > 4 {
+			require.True(t, d.Panels[0].IsRow(), "%s begins with a heading", d.UID)
+		}
 		for _, p := range d.Panels {
 			where := d.UID + " / " + p.Title
+			if p.IsRow() {
+				require.Empty(t, p.Targets, where)
+				continue
+			}
 			require.NotEmpty(t, p.Title, "%s: panel %d", d.UID, p.ID)
 			require.False(t, titles[p.Title], "%s is there twice", where)
 			titles[p.Title] = true
 			require.NotEmpty(t, strings.TrimPrefix(p.Description, emptyIsHealthy), where)
 			require.Contains(t, current, p.Type, where)
+			fields := p.FieldConfig.Defaults
 			if slices.Contains(drawsNumbers, p.Type) {
-				require.NotEmpty(t, p.FieldConfig.Defaults.Unit, where)
+				require.NotEmpty(t, fields.Unit, where)
+				require.NotEqual(t, "cps", fields.Unit, "%s: c/s is no unit; write count:<what>/s", where)
+			}
+			if fields.Unit == "none" && p.Type == "timeseries" {
+				require.Equal(t, new(int), fields.Decimals, "%s: a count has no halves", where)
+			}
+			if p.EmptyIsHealthy() {
+				require.NotEmpty(t, fields.NoValue, "%s: Grafana says No data without it", where)
 			}
 			require.NotEmpty(t, p.Targets, where)
 			refs := map[string]bool{}
@@ -89,14 +104,28 @@ func TestEveryDatasourceIsProvisioned(t *testing.T) {
 		types[s.UID] = s.Type
 	}
 	for _, d := range load(t) {
+		// Another Grafana has other uids: there the variable's choices are its own sources of the type.
+		chosen := map[string]string{}
 		for _, v := range d.Templating.List {
-			if v.Type == "query" {
-				require.Equal(t, types[v.Datasource.UID], v.Datasource.Type, "%s: $%s", d.UID, v.Name)
+			if v.Type == "datasource" {
+				require.Equal(t, v.Name, v.query(), "%s: a source's variable is named by its type", d.UID)
+				require.Equal(t, v.Name, types[v.value()], "%s: $%s", d.UID, v.Name)
+				chosen["${"+v.Name+"}"] = v.Name
 			}
 		}
+		for _, v := range d.Templating.List {
+			if v.Type == "query" {
+				require.Equal(t, chosen[v.Datasource.UID], v.Datasource.Type, "%s: $%s", d.UID, v.Name)
+			}
+		}
+		for _, a := range d.Annotations.List {
+			require.Equal(t, "loki", chosen[a.Datasource.UID], "%s / %s: a query of lines", d.UID, a.Name)
+		}
 		for _, p := range d.Panels {
-			require.NotEmpty(t, p.Datasource.UID, "%s / %s", d.UID, p.Title)
-			require.Equal(t, types[p.Datasource.UID], p.Datasource.Type, "%s / %s", d.UID, p.Title)
+			if !p.IsRow() {
+				require.NotEmpty(t, p.Datasource.Type, "%s / %s", d.UID, p.Title)
+				require.Equal(t, chosen[p.Datasource.UID], p.Datasource.Type, "%s / %s", d.UID, p.Title)
+			}
 		}
 	}
 }
@@ -108,19 +137,25 @@ func TestVariablesAreDeclaredAndUsed(t *testing.T) {
 			declared[v.Name] = true
 		}
 		used := map[string]bool{}
-		for _, p := range d.Panels {
-			texts := []string{p.Title}
-			for _, target := range p.Targets {
-				texts = append(texts, target.Expr, target.Query, target.ServiceMapQuery, target.LegendFormat)
-			}
+		use := func(where string, texts ...string) {
 			for _, text := range texts {
 				for _, match := range variable.FindAllStringSubmatch(text, -1) {
 					name := match[1] + match[2]
 					used[name] = true
 					_, grafanas := builtIn[name]
-					require.True(t, declared[name] || grafanas, "%s / %s: $%s is not declared", d.UID, p.Title, name)
+					require.True(t, declared[name] || grafanas, "%s / %s: $%s is not declared", d.UID, where, name)
 				}
 			}
+		}
+		for _, p := range d.Panels {
+			use(p.Title, p.Title, p.Datasource.UID)
+			for _, target := range p.Targets {
+				use(p.Title, target.Expr, target.Query, target.LegendFormat)
+				use(p.Title, target.ServiceMapQuery...)
+			}
+		}
+		for _, a := range d.Annotations.List {
+			use(a.Name, a.Datasource.UID, a.Expr)
 		}
 		for name := range declared {
 			require.True(t, used[name], "%s: $%s is not used", d.UID, name)
@@ -138,6 +173,22 @@ func TestQueriesHaveNoVariablesLeft(t *testing.T) {
 			require.True(t, q.Expr != "" || q.Kind == ServiceMap, q)
 		}
 	}
+}
+
+// Without the hint Tempo returns the first traces that it comes across.
+func TestSearchesAskForTheLatestTraces(t *testing.T) {
+	searches := 0
+	for _, d := range load(t) {
+		queries, err := d.Queries(nil)
+		require.NoError(t, err)
+		for _, q := range queries {
+			if q.Kind == TraceQL {
+				searches++
+				require.Contains(t, q.Expr, "with (most_recent=true)", q)
+			}
+		}
+	}
+	require.NotZero(t, searches)
 }
 
 func TestNoHostIsWrittenDown(t *testing.T) {
@@ -209,6 +260,7 @@ func TestSchema(t *testing.T) {
 		t.Run(d.UID, func(t *testing.T) {
 			whole, err := jsonschema.UnmarshalJSON(strings.NewReader(read(t, d.UID)))
 			require.NoError(t, err)
+			withoutLokis(whole)
 			check(t, "Dashboard", whole)
 
 			var raw struct {
@@ -246,6 +298,7 @@ func TestQueries(t *testing.T) {
 		"templating": {"list": [
 			{"name": "service", "type": "query", "datasource": {"type": "prometheus", "uid": "prometheus"},
 			 "query": {"query": "label_values(up, service_name)"}, "allValue": ".+", "current": {"value": ["$__all"]}},
+			{"name": "tempo", "type": "datasource", "query": "tempo", "current": {"value": "tempo"}},
 			{"name": "id", "type": "textbox", "query": "", "current": {"value": ""}}
 		]},
 		"panels": [
@@ -255,7 +308,8 @@ func TestQueries(t *testing.T) {
 			 "targets": [{"refId": "A", "expr": "{a=~\"$service\"}", "maxLines": 5}]},
 			{"title": "trace", "type": "traces", "datasource": {"type": "jaeger", "uid": "jaeger"}, "targets": [{"refId": "A", "query": "${id}"}]},
 			{"title": "traces", "type": "table", "datasource": {"type": "tempo", "uid": "tempo"}, "targets": [{"refId": "A", "queryType": "traceql", "query": "{}"}]},
-			{"title": "graph", "type": "nodeGraph", "datasource": {"type": "tempo", "uid": "tempo"}, "targets": [{"refId": "A", "queryType": "serviceMap"}]}
+			{"title": "rows", "type": "row"},
+			{"title": "graph", "type": "nodeGraph", "datasource": {"type": "tempo", "uid": "${tempo}"}, "targets": [{"refId": "A", "queryType": "serviceMap", "serviceMapQuery": ["{a=~\"${service:pipe}\"}", "{b=\"c\"}"]}]}
 		]}`), &d))
 	queries, err := d.Queries(map[string]string{"id": traceID})
 	require.NoError(t, err)
@@ -271,7 +325,7 @@ func TestQueries(t *testing.T) {
 		rate, logs,
 		query("trace", "A", "jaeger", TraceByID, traceID),
 		query("traces", "A", "tempo", TraceQL, "{}"),
-		query("graph", "A", "tempo", ServiceMap, ""),
+		query("graph", "A", "tempo", ServiceMap, "{a=~\".+\"}\n{b=\"c\"}"),
 	}, queries)
 
 	d.Panels[0].Datasource.Type = "graphite"

@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -18,14 +19,14 @@ const (
 	LogQL       Kind = "LogQL"
 	TraceQL     Kind = "TraceQL"
 	TraceByID   Kind = "trace by id" // the expression is a trace id
-	ServiceMap  Kind = "service map" // the expression is a selector, or empty
+	ServiceMap  Kind = "service map" // the expression holds selectors, one a line, or is empty
 	LabelValues Kind = "label values"
 )
 
 // Query is one query as Grafana sends it when the dashboard is opened.
 type Query struct {
 	// Dashboard is the uid, Panel the title. The queries behind the choices of
-	// a variable have "variable <name>" for a panel.
+	// a variable have "variable <name>" for a panel, those of marks "annotation <name>".
 	Dashboard, Panel string
 	RefID            string
 	// Datasource is the uid of the data source.
@@ -55,7 +56,7 @@ var builtIn = map[string]string{
 	"__rate_interval": (4 * MinStep).String(),
 }
 
-// Queries lists the queries behind the dashboard's variables and panels. The
+// Queries lists the queries behind the dashboard's variables, marks and panels. The
 // variables have the given values, and else those that the dashboard opens with.
 func (d Dashboard) Queries(values map[string]string) ([]Query, error) {
 	window, err := d.Window()
@@ -74,15 +75,21 @@ func (d Dashboard) Queries(values map[string]string) ([]Query, error) {
 		if v.Type == "query" {
 			queries = append(queries, Query{
 				Dashboard: d.UID, Panel: "variable " + v.Name, RefID: v.Name, Window: window,
-				Datasource: v.Datasource.UID, Kind: LabelValues, Expr: interpolate(v.query(), all),
+				Datasource: interpolate(v.Datasource.UID, all), Kind: LabelValues, Expr: interpolate(v.query(), all),
 			})
 		}
+	}
+	for _, a := range d.Annotations.List {
+		queries = append(queries, Query{
+			Dashboard: d.UID, Panel: "annotation " + a.Name, RefID: a.Name, Window: window, EmptyIsHealthy: true,
+			Datasource: interpolate(a.Datasource.UID, all), Kind: LogQL, Expr: interpolate(a.Expr, all),
+		})
 	}
 	for _, p := range d.Panels {
 		for _, t := range p.Targets {
 			q := Query{
 				Dashboard: d.UID, Panel: p.Title, RefID: t.RefID, Window: window,
-				Datasource: p.Datasource.UID, Exemplars: t.Exemplar, EmptyIsHealthy: p.EmptyIsHealthy(),
+				Datasource: interpolate(p.Datasource.UID, all), Exemplars: t.Exemplar, EmptyIsHealthy: p.EmptyIsHealthy(),
 			}
 			switch p.Datasource.Type {
 			case "prometheus":
@@ -94,7 +101,7 @@ func (d Dashboard) Queries(values map[string]string) ([]Query, error) {
 			case "tempo":
 				switch {
 				case t.QueryType == "serviceMap":
-					q.Kind, q.Expr = ServiceMap, t.ServiceMapQuery
+					q.Kind, q.Expr = ServiceMap, strings.Join(t.ServiceMapQuery, "\n")
 				case p.Type == "traces":
 					q.Kind, q.Expr = TraceByID, t.Query
 				default:
@@ -114,7 +121,7 @@ func (d Dashboard) Queries(values map[string]string) ([]Query, error) {
 func (v Variable) value() string {
 	chosen := []string(v.Current.Value)
 	if len(chosen) == 1 && chosen[0] == "$__all" {
-		return v.AllValue
+		return cmp.Or(v.AllValue, ".+")
 	}
 	return strings.Join(chosen, "|")
 }

@@ -87,8 +87,11 @@ func (b Backends) labelValues(ctx context.Context, expr string, window backend.W
 func (b Backends) serviceMap(ctx context.Context, q Query, at time.Time) (int, error) {
 	fewest := math.MaxInt
 	for _, metric := range []string{"traces_service_graph_request_total", "traces_service_graph_request_server_seconds_sum"} {
-		expr := fmt.Sprintf("sum by (client, server) (rate(%s%s[%s]))", metric, q.Expr, q.Window)
-		edges, err := b.Prometheus.Query(ctx, expr, at)
+		var sums []string
+		for selector := range strings.SplitSeq(q.Expr, "\n") {
+			sums = append(sums, fmt.Sprintf("sum by (client, server) (rate(%s%s[%s]))", metric, selector, q.Window))
+		}
+		edges, err := b.Prometheus.Query(ctx, strings.Join(sums, " or "), at)
 		if err != nil {
 			return 0, err
 		}

@@ -39,7 +39,8 @@ func TestAdoption(t *testing.T) {
 		require.NoError(t, channel(t).ExchangeDelete(adoptExchange, false, false))
 	})
 	documented, began := documentedTraces(t), time.Now()
-	bare, telemetry, otelamqp := buildStep(t, "0-bare"), buildStep(t, "2-telemetry"), buildStep(t, "3-otelamqp")
+	module := teamsModule(t)
+	bare, telemetry, otelamqp := buildStep(t, module, "0-bare"), buildStep(t, module, "2-telemetry"), buildStep(t, module, "3-otelamqp")
 	// lineOf waits for the one line that matches: no step before wrote such a line.
 	lineOf := func(query string) backend.LogLine {
 		var lines []backend.LogLine
@@ -115,13 +116,38 @@ func TestAdoption(t *testing.T) {
 	requireSeries(t, `traces_service_graph_request_total{client="orders", server="shipping"}`)
 }
 
-// buildStep builds the programs of one step and returns their directory.
-func buildStep(t *testing.T, step string) string {
+// firstCommands is the first block of commands on a page.
+var firstCommands = regexp.MustCompile("(?s)\n```sh\nmake [^\n]*\n(.*?)```\n")
+
+// teamsModule makes the team's module as docs/adopt.md says, and returns its directory.
+func teamsModule(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(running.Root(), "docs/adopt.md"))
+	require.NoError(t, err)
+	documented := firstCommands.FindSubmatch(page)
+	require.NotNil(t, documented)
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink(running.Root(), filepath.Join(dir, "throughline")))
+	commands := exec.CommandContext(t.Context(), "bash", "-euc", string(documented[1]))
+	commands.Dir = dir
+	output, err := commands.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	return filepath.Join(dir, "shop")
+}
+
+// buildStep builds the programs of one step in the team's module and returns their directory.
+func buildStep(t *testing.T, module, step string) string {
+	t.Helper()
+	return buildPrograms(t, module, "./"+step+"/...")
+}
+
+// buildPrograms builds the programs of a package pattern of the module and returns their directory.
+func buildPrograms(t *testing.T, module, pattern string) string {
 	t.Helper()
 	dir := t.TempDir() + string(filepath.Separator)
 	// The services' flags: most packages are in the build cache already.
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", dir, "./docs/adopt/"+step+"/...")
-	build.Dir, build.Env = running.Root(), append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", dir, pattern)
+	build.Dir, build.Env = module, append(os.Environ(), "CGO_ENABLED=0")
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	return dir
@@ -234,9 +260,15 @@ func deleteAdoptQueue(t *testing.T) {
 
 func storedSpans(t *testing.T, store backend.TraceStore, of trace.SpanContext, n int) backend.Trace {
 	t.Helper()
+	return storedTrace(t, store, of.TraceID().String(), n)
+}
+
+// storedTrace waits until the store holds so many spans of the trace.
+func storedTrace(t *testing.T, store backend.TraceStore, id string, n int) backend.Trace {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	stored, err := backend.WaitForSpans(ctx, store, of.TraceID().String(), n)
+	stored, err := backend.WaitForSpans(ctx, store, id, n)
 	require.NoError(t, err)
 	return stored
 }
@@ -256,9 +288,9 @@ func requireDocumented(t *testing.T, of trace.SpanContext, documented string) []
 }
 
 var (
-	printed   = regexp.MustCompile("(?s)\n```\n(trace .*?)```\n")
-	differing = regexp.MustCompile(`[0-9a-f]{32}|[+]?[0-9.]+ (µs|ms|s)\b`)
-	padding   = regexp.MustCompile(` +`)
+	printedTrace = regexp.MustCompile("(?s)\n```\n(trace .*?)```\n")
+	differing    = regexp.MustCompile(`[0-9a-f]{32}|[+]?[0-9.]+ (µs|ms|s)\b`)
+	padding      = regexp.MustCompile(` +`)
 )
 
 // shape is a printed trace without what differs from one to the next.
@@ -273,7 +305,7 @@ func documentedTraces(t *testing.T) map[string]string {
 	require.NoError(t, err)
 	traces := map[string]string{}
 	for _, section := range strings.Split(string(page), "\n## ") {
-		if trace := printed.FindStringSubmatch(section); trace != nil {
+		if trace := printedTrace.FindStringSubmatch(section); trace != nil {
 			traces[section[:1]] = shape(trace[1])
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"throughline/internal/backend"
 	"throughline/internal/dashboards"
+	"throughline/internal/demo"
 )
 
 // Some panels are empty while all is well. Provoke what they are for.
@@ -23,12 +25,8 @@ func TestPanelsOfTroubleShowTheTrouble(t *testing.T) {
 	publish(t, channel(t), amqp.Publishing{MessageId: uuid.NewString(), Body: []byte("not json")})
 	require.NoError(t, running.Kill("user-rpc"))
 	defer restart(t, "user-rpc")
-	backends := dashboards.Backends{
-		Prometheus: backend.NewPrometheus(target.PrometheusURL),
-		Loki:       backend.NewLoki(target.LokiURL),
-		Tempo:      backend.NewTempo(target.TempoURL),
-		Jaeger:     backend.NewJaeger(target.JaegerURL),
-	}
+	backends := panelBackends()
+	bringAbout(t, "errors", time.Second)
 	all, err := dashboards.Load(filepath.Join(target.Grafana, "dashboards"))
 	require.NoError(t, err)
 	provoked := 0
@@ -48,6 +46,56 @@ func TestPanelsOfTroubleShowTheTrouble(t *testing.T) {
 		}
 	}
 	assert.Positive(t, provoked)
+}
+
+// The ids in Tempo's answer to a search, which a table links to, have no leading zeros.
+func TestTraceAndLogsFindsAnIDWithoutItsLeadingZeros(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	last := logIn(t, 1)[0]
+	for range 500 { // one of 16 begins with a zero
+		if strings.HasPrefix(last.TraceID, "0") {
+			break
+		}
+		last = logIn(t, 1)[0]
+	}
+	require.Regexp(t, "^0", last.TraceID)
+	requireWhole(t, []demo.Login{last}, time.Minute, jaeger(), tempo())
+	all, err := dashboards.Load(filepath.Join(target.Grafana, "dashboards"))
+	require.NoError(t, err)
+	d := all[slices.IndexFunc(all, func(d dashboards.Dashboard) bool { return d.UID == "trace-and-logs" })]
+	backends := panelBackends()
+
+	queries, err := d.Queries(map[string]string{"trace_id": strings.TrimLeft(last.TraceID, "0")})
+	require.NoError(t, err)
+	for _, q := range queries {
+		require.Eventually(t, func() bool {
+			if q.Kind == dashboards.TraceQL { // the latest login is among the latest
+				ids, err := backends.Tempo.SearchIn(t.Context(), q.Expr, backend.Last(q.Window), q.Limit)
+				return err == nil && slices.Contains(ids, last.TraceID)
+			}
+			rows, err := backends.Run(t.Context(), q)
+			return err == nil && rows > 0
+		}, time.Minute, 100*time.Millisecond, "%s: %s", q, q.Expr)
+	}
+
+	queries, err = d.Queries(nil)
+	require.NoError(t, err)
+	for _, q := range queries {
+		if q.Kind == dashboards.LogQL {
+			rows, err := backends.Run(t.Context(), q)
+			require.NoError(t, err)
+			require.Zero(t, rows, "without an id there are no lines: %s", q.Expr)
+		}
+	}
+}
+
+func panelBackends() dashboards.Backends {
+	return dashboards.Backends{
+		Prometheus: backend.NewPrometheus(target.PrometheusURL),
+		Loki:       backend.NewLoki(target.LokiURL),
+		Tempo:      backend.NewTempo(target.TempoURL),
+		Jaeger:     backend.NewJaeger(target.JaegerURL),
+	}
 }
 
 func TestNoLogLineIsLostWhileLokiIsAway(t *testing.T) {

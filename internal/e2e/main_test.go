@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"throughline/internal/stack"
 	"throughline/internal/stack/stacktest"
 	"throughline/internal/verify"
@@ -53,7 +56,7 @@ func run(m *testing.M) (int, error) {
 	if err := s.Down(ctx, console, stack.DownOptions{}); err != nil {
 		return 1, err
 	}
-	if err := checkNothingRuns(ctx, s); err != nil {
+	if err := checkNothingRuns(ctx, s, environment); err != nil {
 		return 1, err
 	}
 	if err := checkLogsKeepSecrets(filepath.Join(s.RunDir(), "logs")); err != nil {
@@ -65,7 +68,39 @@ func run(m *testing.M) (int, error) {
 	return status, fmt.Errorf("the logs of the failed run are kept in %s", s.RunDir())
 }
 
-func checkNothingRuns(ctx context.Context, s *stack.Stack) error {
+// sharedStackWith is the stack that all tests share, with other variables.
+func sharedStackWith(t *testing.T, set map[string]string) *stack.Stack {
+	t.Helper()
+	s, err := stack.New("", func(name string) string {
+		if value, ok := set[name]; ok {
+			return value
+		}
+		return environment.Getenv(name)
+	})
+	require.NoError(t, err)
+	return s
+}
+
+// ownStack makes a stack beside the one that all tests share. When the test ends it is
+// down, and nothing of it is left.
+func ownStack(t *testing.T, set map[string]string) (*stack.Stack, *stacktest.Environment) {
+	t.Helper()
+	environment := &stacktest.Environment{Set: set}
+	s, err := stacktest.New(environment)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		assert.NoError(t, s.Down(ctx, stack.NewConsole(t.Output()), stack.DownOptions{}))
+		assert.NoError(t, checkNothingRuns(ctx, s, environment))
+		assert.NoError(t, checkLogsKeepSecrets(filepath.Join(s.RunDir(), "logs")))
+		if !t.Failed() {
+			assert.NoError(t, os.RemoveAll(s.RunDir()))
+		}
+	})
+	return s, environment
+}
+
+func checkNothingRuns(ctx context.Context, s *stack.Stack, environment *stacktest.Environment) error {
 	for _, part := range s.Status(ctx) {
 		if part.State != stack.Stopped {
 			return fmt.Errorf("after down: %s is %s", part.Name, part.State)

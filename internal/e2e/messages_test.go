@@ -2,10 +2,8 @@ package e2e
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +12,6 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	_ "modernc.org/sqlite"
 
 	"throughline/internal/backend"
 	"throughline/internal/demo"
@@ -23,7 +20,6 @@ import (
 const (
 	exchange   = "user.events"
 	routingKey = "user.logged_in"
-	retryQueue = "user.events.audit.retry.500ms"
 	deadQueue  = "user.events.audit.dead"
 )
 
@@ -42,8 +38,13 @@ func channel(t *testing.T) *amqp.Channel {
 func publish(t *testing.T, ch *amqp.Channel, msg amqp.Publishing) {
 	t.Helper()
 	requireLoginsWorkWithin(t, 30*time.Second) // the services have declared the exchange and the queues
+	publishTo(t, ch, exchange, routingKey, msg)
+}
+
+func publishTo(t *testing.T, ch *amqp.Channel, exchange, key string, msg amqp.Publishing) {
+	t.Helper()
 	msg.DeliveryMode = amqp.Persistent
-	confirm, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), exchange, routingKey, true, false, msg)
+	confirm, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), exchange, key, true, false, msg)
 	require.NoError(t, err)
 	require.True(t, confirm.Wait())
 }
@@ -58,19 +59,24 @@ func loggedIn(user int64) []byte {
 // deadLetter waits until the message is in the dead-letter queue and takes it out.
 func deadLetter(t *testing.T, messageID string, within time.Duration) amqp.Delivery {
 	t.Helper()
+	return deadLetterThat(t, "message "+messageID, within, func(d amqp.Delivery) bool { return d.MessageId == messageID })
+}
+
+func deadLetterThat(t *testing.T, what string, within time.Duration, is func(amqp.Delivery) bool) amqp.Delivery {
+	t.Helper()
 	ch := channel(t)
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	deliveries, err := ch.ConsumeWithContext(ctx, deadQueue, messageID, false, false, false, false, nil)
+	deliveries, err := ch.ConsumeWithContext(ctx, deadQueue, uuid.NewString(), false, false, false, false, nil)
 	require.NoError(t, err)
 	for d := range deliveries {
-		if d.MessageId == messageID {
+		if is(d) {
 			require.NoError(t, d.Ack(false))
 			require.NoError(t, ch.Close()) // the others go back
 			return d
 		}
 	}
-	t.Fatalf("message %s is not in %s after %v", messageID, deadQueue, within)
+	t.Fatalf("%s is not in %s after %v", what, deadQueue, within)
 	return amqp.Delivery{}
 }
 
@@ -102,9 +108,10 @@ func TestWhatDoesNotDecodeIsDeadLetteredAtOnce(t *testing.T) {
 
 func TestMessageWithoutAnIDIsDeadLettered(t *testing.T) {
 	ch := channel(t)
-	user := newUser()
-	publish(t, ch, amqp.Publishing{Body: loggedIn(user), CorrelationId: "no id"})
-	assert.Contains(t, deadLetter(t, "", 20*time.Second).Headers["x-dead-letter-reason"], "message id")
+	user, conversation := newUser(), uuid.NewString()
+	publish(t, ch, amqp.Publishing{Body: loggedIn(user), CorrelationId: conversation})
+	d := deadLetterThat(t, "the message without an id", 20*time.Second, func(d amqp.Delivery) bool { return d.CorrelationId == conversation })
+	assert.Contains(t, d.Headers["x-dead-letter-reason"], "message id")
 	waitForRows(t, user, 0, time.Second)
 }
 
@@ -117,28 +124,6 @@ func TestFailingMessageIsRetriedFiveTimesAndThenDeadLettered(t *testing.T) {
 	assert.Contains(t, d.Headers["x-dead-letter-reason"], "CHECK constraint failed")
 	assert.EqualValues(t, 6, d.Headers["x-attempts"])
 	assert.Len(t, d.Headers["x-death"], 5, "one for each retry queue")
-}
-
-func TestMessageIsRetriedUntilTheDatabaseIsBack(t *testing.T) {
-	db, err := sql.Open("sqlite", filepath.Join(running.RunDir(), "data", "audit-mq", "audit.db"))
-	require.NoError(t, err)
-	defer db.Close()
-	lock, err := db.Conn(t.Context())
-	require.NoError(t, err)
-	_, err = lock.ExecContext(t.Context(), "BEGIN EXCLUSIVE")
-	require.NoError(t, err)
-
-	ch, user := channel(t), newUser()
-	publish(t, ch, amqp.Publishing{MessageId: uuid.NewString(), Body: loggedIn(user)})
-	require.Eventually(t, func() bool {
-		q, err := ch.QueueDeclarePassive(retryQueue, true, false, false, false, nil)
-		return err == nil && q.Messages > 0
-	}, 30*time.Second, 20*time.Millisecond, "the message waits in the retry queue")
-	_, err = lock.ExecContext(t.Context(), "ROLLBACK")
-	require.NoError(t, err)
-
-	audit := waitForRows(t, user, 1, 30*time.Second)
-	assert.Greater(t, audit.Logins[0].Attempt, 1)
 }
 
 func TestTraceparentOfAnyAMQPTypeIsSurvived(t *testing.T) {

@@ -18,17 +18,13 @@ import (
 	"throughline/internal/stack"
 )
 
-// buildSampling builds the collector that serves both tiers, where it is missing.
-func buildSampling(t *testing.T) {
+// buildSampling builds the collector that serves both tiers, where it is missing, and
+// returns the stack that has it.
+func buildSampling(t *testing.T) *stack.Stack {
 	t.Helper()
-	s, err := stack.New("", func(name string) string {
-		if name == "TAIL_SAMPLING" {
-			return "on"
-		}
-		return environment.Getenv(name)
-	})
-	require.NoError(t, err)
+	s := sharedStackWith(t, map[string]string{"TAIL_SAMPLING": "on"})
 	require.NoError(t, s.Build(t.Context(), stack.NewConsole(os.Stderr)))
+	return s
 }
 
 func TestTailSamplingKeepsWhatMatters(t *testing.T) {

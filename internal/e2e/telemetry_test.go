@@ -14,9 +14,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"throughline/internal/backend"
 	"throughline/internal/otlpload"
+	"throughline/internal/stack"
 )
 
 // telemetryDoc is docs/telemetry.md: the rows of each section's table, each row
@@ -87,6 +89,8 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	}
 
 	requireLoginsWorkWithin(t, 30*time.Second)
+	_, failed := otlpload.Trace(otlpload.Failed) // some metrics exist from the first failure on
+	sendTraces(t, failed)
 	prometheus := backend.NewPrometheus(target.PrometheusURL)
 	var missing, undocumented []string
 	require.Eventually(t, func() bool {
@@ -152,6 +156,25 @@ func TestEveryLogFieldIsDocumented(t *testing.T) {
 	}
 }
 
+// Docker and Kubernetes ask for the health every few seconds.
+func TestAHealthCheckLeavesNoLine(t *testing.T) {
+	requireLoginsWorkWithin(t, 30*time.Second)
+	for _, part := range running.Status(t.Context()) { // asks each
+		require.Contains(t, []stack.State{stack.Running, stack.External}, part.State, part.Name)
+	}
+	login := logIn(t, 1)[0] // whose lines come after
+	loki := backend.NewLoki(target.LokiURL)
+	services := `{service_name=~"login-api|user-rpc|audit-mq"}`
+	require.Eventually(t, func() bool {
+		lines, err := loki.Lines(t.Context(), fmt.Sprintf(`%s | trace_id=%q`, services, login.TraceID), backend.Last(time.Minute), 100)
+		require.NoError(t, err)
+		return len(lines) >= 5
+	}, 30*time.Second, 200*time.Millisecond, "the five lines of a login")
+	lines, err := loki.Lines(t.Context(), services+` |~ "(?i)health"`, backend.Last(time.Hour), 100)
+	require.NoError(t, err)
+	require.Empty(t, lines)
+}
+
 // TestWhatServicesDropIsCounted holds the names of the SDK's series, on which the
 // alert TelemetryDropped looks, against the SDK.
 func TestWhatServicesDropIsCounted(t *testing.T) {
@@ -180,6 +203,25 @@ func TestWhatServicesDropIsCounted(t *testing.T) {
 	}
 }
 
+// sendTraces sends traces to the collector, as a stranger would.
+func sendTraces(t *testing.T, traces ptrace.Traces) {
+	t.Helper()
+	client, err := otlpload.Dial(target.OTLPGRPC)
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, client.Send(t.Context(), traces))
+}
+
+// addSpan adds a span of the service, in a trace of its own: the first of a login's.
+func addSpan(traces ptrace.Traces, service string) ptrace.Span {
+	_, login := otlpload.Trace(otlpload.OK)
+	resource := traces.ResourceSpans().AppendEmpty()
+	resource.Resource().Attributes().PutStr("service.name", service)
+	span := resource.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+	login.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0).CopyTo(span)
+	return span
+}
+
 func TestCollectorMasksANumberWhereverItStands(t *testing.T) {
 	want := map[string]string{
 		"13812345678":                           "138****5678",
@@ -205,16 +247,10 @@ func TestCollectorMasksANumberWhereverItStands(t *testing.T) {
 		span.Attributes().PutStr("span "+want[given], given)
 		event.Attributes().PutStr("event "+want[given], given)
 	}
-	client, err := otlpload.Dial(target.OTLPGRPC)
-	require.NoError(t, err)
-	defer client.Close()
-	require.NoError(t, client.Send(t.Context(), traces))
+	sendTraces(t, traces)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
 	for _, store := range []backend.TraceStore{jaeger(), tempo()} {
-		trace, err := backend.WaitForSpans(ctx, store, id, traces.SpanCount())
-		require.NoError(t, err)
+		trace := storedTrace(t, store, id, traces.SpanCount())
 		at := slices.IndexFunc(trace.Spans, func(s backend.Span) bool { return s.Attributes["ratio"] != nil })
 		require.GreaterOrEqual(t, at, 0)
 		found := trace.Spans[at]

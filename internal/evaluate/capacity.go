@@ -14,6 +14,7 @@ import (
 	"throughline/internal/backend"
 	"throughline/internal/evaluate/result"
 	"throughline/internal/load"
+	"throughline/internal/rabbitmq"
 	"throughline/internal/verify"
 )
 
@@ -37,15 +38,21 @@ const (
 // partsUnderLoad are those whose cost counts, as the data flow.
 var partsUnderLoad = []string{"login-api", "user-rpc", "audit-mq", "rabbitmq", "otel-collector", "jaeger", "tempo", "loki", "prometheus"}
 
-// capacity raises the load step by step until an objective breaks.
+// capacity raises the load step by step until an objective breaks. Each step begins
+// when the stores are at rest, so that what they use is for its own load.
 func (l *lab) capacity(ctx context.Context) (*result.Capacity, error) {
 	found := &result.Capacity{}
 	for _, rate := range l.plan.capacityRates {
+		stillAtWork, err := l.awaitRest(ctx)
+		if err != nil {
+			return nil, err
+		}
 		_, _ = fmt.Fprintf(l.progress, "capacity: %d logins per second for %s\n", rate, l.plan.capacityStep)
 		step, machine, last, err := l.hold(ctx, rate)
 		if err != nil {
 			return nil, err
 		}
+		step.StillAtWork = stillAtWork
 		broken := brokenBy(step)
 		if err := l.settle(ctx, last); err != nil {
 			if ctx.Err() != nil {
@@ -95,7 +102,7 @@ func (l *lab) hold(ctx context.Context, rate int) (step result.CapacityStep, mac
 	if err != nil {
 		return step, 0, "", err
 	}
-	if step.QueueDepth, err = queueDepth(l.target.RabbitMQURL); err != nil {
+	if step.QueueDepth, err = queueDepth(l.target.RabbitMQURL, auditQueue); err != nil {
 		return step, 0, "", err
 	}
 	step.Achieved = float64(inTime) / l.plan.capacityStep.Seconds()
@@ -150,16 +157,16 @@ func (t cpuTimes) coresSince(before cpuTimes) map[string]float64 {
 	return cores
 }
 
-// queueDepth is how many messages wait for audit-mq.
-func queueDepth(brokerURL string) (int, error) {
-	connection, channel, err := openChannel(brokerURL)
+// queueDepth is how many messages wait in a queue of audit-mq's.
+func queueDepth(brokerURL, name string) (int, error) {
+	connection, channel, err := rabbitmq.Open(brokerURL)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = connection.Close() }()
-	queue, err := channel.QueueDeclarePassive(auditQueue, true, false, false, false, nil)
+	queue, err := channel.QueueDeclarePassive(name, true, false, false, false, nil)
 	if err != nil {
-		return 0, fmt.Errorf("queue %s: %w; audit-mq declares it at its start", auditQueue, err)
+		return 0, fmt.Errorf("queue %s: %w; audit-mq declares it at its start", name, err)
 	}
 	return queue.Messages, nil
 }
@@ -172,7 +179,7 @@ func (l *lab) settle(ctx context.Context, lastTrace string) error {
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		depth, err := queueDepth(l.target.RabbitMQURL)
+		depth, err := queueDepth(l.target.RabbitMQURL, auditQueue)
 		if err == nil && depth == 0 {
 			break
 		}
@@ -218,6 +225,14 @@ func brokenBy(step result.CapacityStep) []string {
 // atLimit says which part was at its limit, by the cores that each used and
 // those that were busy in all; or else which part was late.
 func atLimit(step result.CapacityStep, machine float64, ofMachine int) string {
+	limit := limitOf(step, machine, ofMachine)
+	if step.StillAtWork != "" {
+		limit += fmt.Sprintf("; but %s when the step began, for what came before", step.StillAtWork)
+	}
+	return limit
+}
+
+func limitOf(step result.CapacityStep, machine float64, ofMachine int) string {
 	most, other := "", machine
 	for part, used := range step.Cores {
 		other -= used
@@ -240,8 +255,8 @@ func atLimit(step result.CapacityStep, machine float64, ofMachine int) string {
 		return fmt.Sprintf("%s: it used %.2f cores, while %s", name, used, all)
 	}
 	if step.FreshnessP95 > freshnessLimit {
-		return fmt.Sprintf("%s, and not for want of CPU: it used %.2f cores, while %s; look at its disk, and at what waits for what in it",
+		return fmt.Sprintf("%s, and not for want of CPU: it used %.2f cores, while %s; look at its disk, and at contention within it",
 			step.SlowerStore, step.Cores[strings.ToLower(step.SlowerStore)], all)
 	}
-	return fmt.Sprintf("not the CPU: %s, %.2f of them with %s; look at the disk, and at what waits for what", all, used, name)
+	return fmt.Sprintf("not the CPU: %s, %.2f of them with %s; look at the disk, and at contention", all, used, name)
 }

@@ -37,6 +37,8 @@ func TestAtLimit(t *testing.T) {
 	require.Contains(t, atLimit(result.CapacityStep{Cores: map[string]float64{"jaeger": 0.3, "tempo": 0.1}}, 0.5, 2), "not the CPU")
 	late := result.CapacityStep{Cores: map[string]float64{"jaeger": 0.3, "tempo": 0.1}, FreshnessP95: 2.5, SlowerStore: "Tempo"}
 	require.Contains(t, atLimit(late, 0.5, 2), "Tempo, and not for want of CPU: it used 0.10 cores")
+	late.StillAtWork = "after 1m0s tempo used 1.07 cores"
+	require.Contains(t, atLimit(late, 0.5, 2), "; but after 1m0s tempo used 1.07 cores when the step began, for what came before", "nothing is certain then")
 	require.Contains(t, atLimit(result.CapacityStep{Cores: cores}, 4, 4), "2.25 of them with what is neither", "another program")
 	require.Contains(t, atLimit(result.CapacityStep{}, 1.9, 2), "what is neither", "containers, whose CPU time is not known")
 }

@@ -24,9 +24,9 @@ import (
 )
 
 const (
-	// tracesPerRequest, of 8 spans each, is what login-api, with four spans a
-	// login, has at hand each 200 ms at 80 logins a second.
-	tracesPerRequest = 8
+	// tracesPerRequest, of 8 spans each, make the most that an SDK puts into a
+	// request, 512 spans.
+	tracesPerRequest = 64
 	senders          = 4
 	// drainTimeout is how long the collector may take to hand over what it has
 	// acknowledged.
@@ -48,7 +48,7 @@ func (l *lab) collector(ctx context.Context) (found *result.Collector, err error
 	run := func(name, config string) (*stack.Collector, error) {
 		return l.parts.RunCollector(ctx, name, []string{config}, "PROMETHEUS_OTLP_ENDPOINT="+sink.address)
 	}
-	stop := func(c *stack.Collector) { err = errors.Join(err, c.Stop(context.WithoutCancel(ctx))) }
+	stop := func(c *stack.Collector) { err = errors.Join(err, c.Remove(context.WithoutCancel(ctx))) }
 
 	full, err := run("full", "otel-collector/config.yaml")
 	if err != nil {

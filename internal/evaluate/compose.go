@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/shirou/gopsutil/v4/process"
-
 	"throughline/internal/stack"
 )
 
@@ -27,10 +25,15 @@ func (c compose) Stop(ctx context.Context, part string) error {
 	return err
 }
 
+// Fixed says where the settings are.
+func (c compose) Fixed() string {
+	return "under Docker Compose the parts and their settings are those of docker-compose.yml: evaluate the native stack for it"
+}
+
 // Start cannot give a part other variables than those of docker-compose.yml.
 func (c compose) Start(ctx context.Context, part string, env ...string) error {
 	if len(env) > 0 {
-		return errors.New("under Docker Compose this is not brought about: docker-compose.yml fixes what the part is told; evaluate the native stack for it")
+		return errors.New(c.Fixed())
 	}
 	_, err := c.docker(ctx, "compose", "up", "--detach", "--wait", "--no-deps", part)
 	return err
@@ -38,12 +41,43 @@ func (c compose) Start(ctx context.Context, part string, env ...string) error {
 
 // RunCollector would need a container that docker-compose.yml does not have.
 func (c compose) RunCollector(context.Context, string, []string, ...string) (*stack.Collector, error) {
-	return nil, errors.New("under Docker Compose no collector is run beside the stack's own: evaluate the native stack for it")
+	return nil, errors.New(c.Fixed())
 }
 
 // Sampling is not changed: docker-compose.sampling.yml makes another stack.
 func (c compose) Sampling(context.Context, bool, ...string) error {
-	return errors.New("under Docker Compose the tiers are not changed: evaluate the native stack for it")
+	return errors.New(c.Fixed())
+}
+
+// BrokerAlarm is not brought about, as the faults that need it do not apply.
+func (c compose) BrokerAlarm(context.Context, bool) error { return errors.New(c.Fixed()) }
+
+// QueueMembers are not known: it is one node.
+func (c compose) QueueMembers(context.Context, string) (string, []string, error) {
+	return "", nil, errors.New(c.Fixed())
+}
+
+// LockDatabase is not brought about either.
+func (c compose) LockDatabase(context.Context) (func(context.Context) error, error) {
+	return nil, errors.New(c.Fixed())
+}
+
+// versions are those of the images; of what is built here there is none.
+func (c compose) versions(ctx context.Context) (map[string]string, error) {
+	lines, err := c.docker(ctx, "compose", "ps", "--format", "{{.Service}} {{.Image}}")
+	if err != nil {
+		return nil, err
+	}
+	versions := map[string]string{}
+	for line := range strings.Lines(lines) {
+		service, image, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if _, tag, tagged := strings.Cut(image, ":"); tagged {
+			versions[service] = strings.TrimPrefix(tag, "v")
+		} else {
+			versions[service] = "source"
+		}
+	}
+	return versions, nil
 }
 
 // Usage reads what the processes of the container take, on Docker's own machine.
@@ -61,23 +95,7 @@ func (c compose) Usage(part string) (stack.Usage, error) {
 	if err != nil || pid <= 0 {
 		return stack.Usage{}, fmt.Errorf("%s does not run", part)
 	}
-	leader, err := process.NewProcess(int32(pid))
-	if err != nil {
-		return stack.Usage{}, fmt.Errorf("%s: its process is not seen from here: %w", part, err)
-	}
-	var usage stack.Usage
-	for family := []*process.Process{leader}; len(family) > 0; family = family[1:] {
-		p := family[0]
-		if times, err := p.Times(); err == nil {
-			usage.CPUSeconds += times.User + times.System
-		}
-		if memory, err := p.MemoryInfo(); err == nil {
-			usage.Memory += memory.RSS
-		}
-		children, _ := p.Children() // none is an error, too
-		family = append(family, children...)
-	}
-	return usage, nil
+	return stack.UsageOfTree(pid)
 }
 
 // DiskUsage is not known: a volume belongs to Docker.

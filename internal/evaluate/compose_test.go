@@ -18,7 +18,10 @@ func fakeDocker(t *testing.T) (asked func() string) {
 	dir := t.TempDir()
 	script := `#!/bin/sh
 echo "$@" >> ` + dir + `/asked
-case "$1" in inspect) echo ` + strconv.Itoa(os.Getpid()) + `;; esac
+case "$1 $2" in
+"inspect "*) echo ` + strconv.Itoa(os.Getpid()) + `;;
+"compose ps") printf '%s\n' 'tempo grafana/tempo:2.10.8' 'prometheus prom/prometheus:v3.13.2' 'login-api throughline-login-api';;
+esac
 case "$*" in *nonesuch*) echo "no such service: nonesuch" >&2; exit 1;; esac
 `
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o700))
@@ -40,6 +43,10 @@ func TestComposeControlsParts(t *testing.T) {
 
 	require.ErrorContains(t, c.Start(t.Context(), "tempo", "A=1"), "evaluate the native stack")
 	require.ErrorContains(t, c.Stop(t.Context(), "nonesuch"), "no such service: nonesuch")
+
+	versions, err := c.versions(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"tempo": "2.10.8", "prometheus": "3.13.2", "login-api": "source"}, versions)
 
 	usage, err := c.Usage("tempo")
 	require.NoError(t, err)

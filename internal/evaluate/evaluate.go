@@ -2,7 +2,6 @@ package evaluate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"throughline/internal/backend"
-	"throughline/internal/demo"
 	"throughline/internal/evaluate/report"
 	"throughline/internal/evaluate/result"
 	"throughline/internal/stack"
@@ -27,10 +25,13 @@ import (
 type Options struct {
 	// Out is the directory of the report; it is made when missing.
 	Out string
-	// Duration is short (within 5 minutes on 2 cores) or full (within 30).
+	// Duration is short (within 10 minutes on 2 cores) or full (within 60).
 	Duration string
 	// Target is native or compose.
 	Target string
+	// Only is OnlyStack, OnlyStores, or empty for both.
+	Only   string
+	Stores StoreOptions
 	// Progress gets lines of text as the evaluation goes on.
 	Progress io.Writer
 }
@@ -39,71 +40,106 @@ type Options struct {
 type step struct {
 	name  string
 	usual time.Duration
+	skip  string // why it does not apply here; empty when it does
 	run   func(ctx context.Context, r *result.Results) (summary string, err error)
 }
 
-// Run evaluates the stack, which must run, and writes the report after each step.
-// An evaluation that was interrupted goes on where it stopped when it is run again
-// with the same options. A step that cannot be done is in the results with the
-// reason; an error means that there is no evaluation.
-func Run(ctx context.Context, s *stack.Stack, options Options) (*result.Results, error) {
+// Run evaluates the stack, which must run unless only stores are measured, and
+// which it locks, and writes the report after each step. An evaluation that was
+// interrupted goes on where it stopped when it is run again under the same
+// conditions. A step that cannot be done is in the results with the reason, and
+// [result.Results.Failures] tells whether it passed; an error means that there is
+// no evaluation.
+func Run(ctx context.Context, s *stack.Stack, options Options) (found *result.Results, err error) {
 	plan, err := planOf(options.Duration)
 	if err != nil {
 		return nil, err
 	}
-	var control parts = native{s}
-	if options.Target == "compose" {
-		control = compose{s.Root()}
-	}
-	l := newLab(verify.TargetOf(s), control, plan, options.Progress)
-	l.scratch, l.jaegerOTLP = scratchOf(s), s.JaegerOTLP()
-	if err := l.reachable(ctx); err != nil {
-		return nil, err
-	}
-	state, err := openState(options)
+	unlock, err := s.Lock() // else `make up` would mend what is broken on purpose
 	if err != nil {
 		return nil, err
 	}
+	defer unlock()
+	var steps []step
+	resume := func(context.Context) error { return nil }
+	if options.Only != OnlyStack {
+		if steps, resume, err = storeSteps(s, options); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, resume(context.WithoutCancel(ctx))) }()
+	}
+	if options.Only != OnlyStores {
+		l, err := labOf(ctx, s, plan, options)
+		if err != nil {
+			return nil, err
+		}
+		for _, step := range l.steps() {
+			run := step.run
+			step.run = func(ctx context.Context, r *result.Results) (string, error) {
+				if err := resume(ctx); err != nil {
+					return "", err
+				}
+				return run(ctx, r)
+			}
+			steps = append(steps, step)
+		}
+	}
+	as, err := conditionsOf(ctx, s, options)
+	if err != nil {
+		return nil, err
+	}
+	state, why, err := openState(options, as)
+	if err != nil {
+		return nil, err
+	}
+	if why != "" {
+		fmt.Fprintf(options.Progress, "not going on with the evaluation in %s, beginning anew: %s\n", options.Out, why)
+	}
 	if len(state.Done) == 0 {
 		state.Results.Machine = machine(ctx, s)
+		if options.Target == "compose" {
+			if state.Results.Machine.Versions, err = (compose{s.Root()}).versions(ctx); err != nil {
+				return nil, err
+			}
+		}
 		state.Results.Revision = revision(s.Root())
-		if plan.outage == 0 {
-			state.Results.NotRun = []result.NotRun{{Step: "faults: outage of each part", Reason: "one after the other only in the full evaluation; here all stores at once"}}
+		if plan.outage == 0 && options.Only != OnlyStores {
+			state.Results.NotRun = []result.NotRun{{
+				Step: "faults: outage of each part", Reason: "one after the other only in the full evaluation; here all stores at once", NotApplicable: true,
+			}}
 		}
 	}
 
-	steps := l.steps()
 	var left time.Duration
 	for _, step := range steps {
-		if !slices.Contains(state.Done, step.name) {
+		if !slices.Contains(state.Done, step.name) && step.skip == "" {
 			left += step.usual
 		}
 	}
-	fmt.Fprintf(l.progress, "%s evaluation in %d steps, about %s; interrupted, it goes on when it is run again\n",
+	fmt.Fprintf(options.Progress, "%s evaluation in %d steps, about %s; interrupted, it goes on when it is run again\n",
 		options.Duration, len(steps), left.Round(time.Second))
 	if len(state.Done) > 0 {
-		fmt.Fprintf(l.progress, "going on with that of %s: %d steps are done\n", state.Results.Started.Local().Format(time.TimeOnly), len(state.Done))
+		fmt.Fprintf(options.Progress, "going on with that of %s: %d steps are done\n", state.Results.Started.Local().Format(time.TimeOnly), len(state.Done))
 	}
 	for i, step := range steps {
 		if slices.Contains(state.Done, step.name) {
 			continue
 		}
-		fmt.Fprintf(l.progress, "%2d of %d  %s; %s left\n", i+1, len(steps), step.name, left.Round(time.Second))
+		fmt.Fprintf(options.Progress, "%2d of %d  %s; %s left\n", i+1, len(steps), step.name, left.Round(time.Second))
 		began := time.Now()
-		summary, err := step.run(ctx, &state.Results)
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("interrupted in %q; run it again to go on: %w", step.name, ctx.Err())
-		}
-		mark := terminal.Color(l.progress, color.FgGreen).Sprint("✓")
+		summary, err := step.take(ctx, options.Progress, &state.Results)
 		if err != nil {
-			mark, summary = terminal.Color(l.progress, color.FgRed).Sprint("✗"), "not measured: "+err.Error()
-			state.Results.NotRun = append(state.Results.NotRun, result.NotRun{Step: step.name, Reason: err.Error()})
+			return nil, err
 		}
-		fmt.Fprintf(l.progress, "       %s %s  (%.1f s)\n", mark, summary, time.Since(began).Seconds())
-		left -= step.usual
+		fmt.Fprintf(options.Progress, "       %s  (%.1f s)\n", summary, time.Since(began).Seconds())
+		if step.skip == "" {
+			left -= step.usual
+		}
 		state.Done = append(state.Done, step.name)
 		state.Results.Ended = time.Now()
-		state.Results.Objectives = objectives(&state.Results, plan)
+		if options.Only != OnlyStores {
+			state.Results.Objectives = objectives(&state.Results, plan)
+		}
 		if err := state.save(); err != nil {
 			return nil, err
 		}
@@ -113,6 +149,56 @@ func Run(ctx context.Context, s *stack.Stack, options Options) (*result.Results,
 	}
 	return &state.Results, state.close()
 }
+
+// labOf returns the lab of a stack that runs and is at rest.
+func labOf(ctx context.Context, s *stack.Stack, plan plan, options Options) (l *lab, err error) {
+	var control parts = native{s}
+	if options.Target == "compose" {
+		control = compose{s.Root()}
+	}
+	l = newLab(verify.TargetOf(s), control, plan, options.Progress)
+	l.brokerNodes = s.BrokerNodes()
+	if l.limited, err = limitedParts(s.Root()); err != nil {
+		return nil, err
+	}
+	l.scratch, l.jaegerOTLP, l.jaegerMetrics = scratchOf(s), s.JaegerOTLP(), s.JaegerMetrics()
+	if err := l.reachable(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.awaitCalm(ctx); err != nil { // services that have just started refuse some
+		return nil, err
+	}
+	_, err = l.rowsAtRest(ctx)
+	return l, err
+}
+
+// take runs the step, or puts down why it was not run. It returns what came of it
+// in a line, with a mark. The error says that it was interrupted, or disturbed.
+func (s step) take(ctx context.Context, progress io.Writer, r *result.Results) (line string, err error) {
+	if s.skip != "" {
+		r.NotRun = append(r.NotRun, result.NotRun{Step: s.name, Reason: s.skip, NotApplicable: true})
+		return "- not applicable: " + s.skip, nil
+	}
+	failures := len(r.Failures())
+	summary, err := s.run(ctx, r)
+	if ctx.Err() != nil {
+		return "", fmt.Errorf("interrupted in %q; run it again to go on: %w", s.name, ctx.Err())
+	}
+	if errors.As(err, &disturbed{}) {
+		return "", fmt.Errorf("stopped in %q: %w", s.name, err)
+	}
+	if err != nil {
+		summary = "not measured: " + err.Error()
+		r.NotRun = append(r.NotRun, result.NotRun{Step: s.name, Reason: err.Error(), NotApplicable: errors.As(err, &notApplicable{})})
+	}
+	if len(r.Failures()) > failures {
+		return terminal.Color(progress, color.FgRed).Sprint("✗ ") + summary, nil
+	}
+	return terminal.Color(progress, color.FgGreen).Sprint("✓ ") + summary, nil
+}
+
+// notApplicable is the error of a step that this machine does not let be run.
+type notApplicable struct{ error }
 
 func scratchOf(s *stack.Stack) string { return filepath.Join(s.RunDir(), "evaluate") }
 
@@ -127,13 +213,18 @@ func Clear(s *stack.Stack) error {
 	return nil
 }
 
+const (
+	stepCollector = "collector efficiency"
+	stepSampling  = "tail sampling in two tiers"
+)
+
 // steps are all measurements of the plan, in order.
 func (l *lab) steps() []step {
 	p := l.plan
-	comparing := time.Duration(float64(p.steadyRate)*p.steady.Seconds()) * 45 * time.Millisecond
+	comparing := time.Duration(float64(p.steadyRate)*(p.steady+p.fresh).Seconds()) * 45 * time.Millisecond
 	all := []step{
-		{"steady load: correctness, freshness, cost", p.idle + p.steady + comparing + 10*time.Second, l.stepSteady},
-		{"collector efficiency", 40 * time.Second, func(ctx context.Context, r *result.Results) (string, error) {
+		{"steady load: correctness, freshness, cost", p.idle + p.steady + p.fresh + comparing + 10*time.Second, "", l.stepSteady},
+		{stepCollector, 40 * time.Second, l.parts.Fixed(), func(ctx context.Context, r *result.Results) (string, error) {
 			found, err := l.collector(ctx)
 			if err != nil {
 				return "", err
@@ -141,7 +232,7 @@ func (l *lab) steps() []step {
 			r.Collector = found
 			return fmt.Sprintf("%.2f of its spans per CPU second", found.Ratio), nil
 		}},
-		{"capacity", time.Duration(len(p.capacityRates)) * (p.capacityStep + 4*time.Second), func(ctx context.Context, r *result.Results) (string, error) {
+		{"capacity", time.Duration(len(p.capacityRates)) * (p.capacityStep + 8*time.Second), "", func(ctx context.Context, r *result.Results) (string, error) {
 			found, err := l.capacity(ctx)
 			if err != nil {
 				return "", err
@@ -149,27 +240,26 @@ func (l *lab) steps() []step {
 			r.Capacity = found
 			return fmt.Sprintf("%.0f logins a second sustained; %s", found.Sustained, found.Broke), nil
 		}},
-		{"tail sampling in two tiers", 40 * time.Second, func(ctx context.Context, r *result.Results) (summary string, err error) {
+		{stepSampling, 40 * time.Second, l.parts.Fixed(), func(ctx context.Context, r *result.Results) (summary string, err error) {
 			r.Sampling, err = l.sampling(ctx)
 			return "measured", err
 		}},
 	}
 	for _, f := range l.faults() {
-		all = append(all, step{f.name, p.faultBefore + f.duration + p.faultAfter + 6*time.Second, func(ctx context.Context, r *result.Results) (string, error) {
+		all = append(all, step{f.name, p.faultBefore + f.duration + p.faultAfter + 6*time.Second, f.skip, func(ctx context.Context, r *result.Results) (string, error) {
 			found, err := l.inject(ctx, f)
 			if err != nil {
 				return "", err
 			}
 			r.Faults = append(r.Faults, *found)
+			if found.NotRecovered {
+				return "not recovered: " + found.Detail, nil
+			}
 			return fmt.Sprintf("%d of %d logins failed; messages lost %d, doubled %d; spans and lines lost %d; recovered %.1f s, data %.1f s after its end",
 				found.Failed, found.Requests, found.MessagesLost, found.MessagesDoubled, missing(found), found.ServiceRecovery, found.DataRecovery), nil
 		}})
 	}
-	// Last, for it fills the stores: Tempo then takes longer to find a trace by its id.
-	return append(all, step{"queries", p.querySettling + 25*time.Second, func(ctx context.Context, r *result.Results) (summary string, err error) {
-		r.Queries, err = l.queries(ctx)
-		return "measured", err
-	}})
+	return all
 }
 
 func (l *lab) stepSteady(ctx context.Context, r *result.Results) (string, error) {
@@ -192,50 +282,8 @@ func (l *lab) reachable(ctx context.Context) error {
 	errs = append(errs, err)
 	_, _, err = l.queued(ctx)
 	errs = append(errs, err)
-	_, err = demo.LogIn(ctx, l.target.LoginURL, demo.Users[0])
-	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("the stack does not run as it should; start it with `make up`:\n%w", err)
 	}
 	return nil
 }
-
-// state is an evaluation that may not be finished.
-type state struct {
-	Done    []string       `json:"done"` // names of steps
-	Results result.Results `json:"results"`
-
-	path string
-}
-
-func openState(options Options) (*state, error) {
-	if err := os.MkdirAll(options.Out, 0o755); err != nil {
-		return nil, fmt.Errorf("--out %s: %w; give a directory that can be written", options.Out, err)
-	}
-	fresh := result.Results{Schema: result.Schema, Duration: options.Duration, Target: options.Target, Started: time.Now()}
-	s := &state{path: filepath.Join(options.Out, "unfinished.json")}
-	data, err := os.ReadFile(s.path)
-	if err == nil {
-		err = json.Unmarshal(data, s)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("go on with %s: %w; remove it to begin anew", s.path, err)
-	}
-	if s.Results.Duration != options.Duration || s.Results.Target != options.Target || s.Results.Schema != result.Schema {
-		s.Done, s.Results = nil, fresh
-	}
-	return s, nil
-}
-
-func (s *state) save() error {
-	data, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(s.path+".new", data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(s.path+".new", s.path)
-}
-
-func (s *state) close() error { return os.Remove(s.path) }

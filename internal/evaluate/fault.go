@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +25,13 @@ type fault struct {
 	// begin brings the fault about, and returns what ends it. What else logs in
 	// meanwhile adds to the traffic.
 	begin func(context.Context, *traffic) (end func(context.Context) error, err error)
+	// skip says why the fault cannot be brought about here; empty when it can.
+	skip string
+	// noticed, which may be nil, waits before the end until an alert tells of it.
+	noticed func(context.Context) error
+	// limited tells that services and collector must keep within the memory that
+	// Docker Compose gives them.
+	limited bool
 	// loses is the service whose own spans and lines of the last moments go with
 	// it, or the store that loses what it had just taken.
 	loses string
@@ -34,26 +43,41 @@ const (
 	grace = 3 * time.Second
 	// calm is for how long no login may fail before the service counts as recovered.
 	calm = 2 * time.Second
-	// recovery bounds the waits for it.
-	recovery = 2 * time.Minute
 )
 
 // inject brings a fault about under steady load and follows it to full recovery.
+// The error says that it was not brought about. What went wrong after it was is in
+// what is found: not OK, with the reason in its Detail.
 func (l *lab) inject(ctx context.Context, f fault) (found *result.Fault, err error) {
 	if err := l.awaitCalm(ctx); err != nil {
 		return nil, err
 	}
 	if f.prepare != nil {
-		undo, err := f.prepare(ctx)
-		if err != nil {
-			return nil, err
+		undo, failed := f.prepare(ctx)
+		if failed != nil {
+			return nil, failed
 		}
-		defer func() { err = errors.Join(err, undo(context.WithoutCancel(ctx))) }()
+		defer func() {
+			failed := undo(context.WithoutCancel(ctx))
+			switch {
+			case failed == nil:
+			case found == nil:
+				err = errors.Join(err, failed)
+			default:
+				fail(found, fmt.Errorf("what was prepared for it is not undone: %w", failed))
+			}
+		}()
 	}
 	before, err := l.readAll(ctx, lost)
 	if err != nil {
 		return nil, err
 	}
+
+	dead, err := l.deadLetters()
+	if err != nil {
+		return nil, err
+	}
+	memory := slices.Clone(l.limited)
 
 	loadCtx, stopLoad := context.WithCancel(ctx)
 	defer stopLoad()
@@ -61,33 +85,69 @@ func (l *lab) inject(ctx context.Context, f fault) (found *result.Fault, err err
 	var running sync.WaitGroup
 	running.Go(func() { l.drive(loadCtx, l.plan.faultRate, time.Hour, t.add) })
 	running.Go(func() { l.watchQueues(loadCtx, queued) })
+	if f.limited {
+		running.Go(func() { l.watchMemory(loadCtx, memory) })
+	}
 	pause(ctx, l.plan.faultBefore)
 
 	begun := time.Now()
 	end, err := f.begin(ctx, t)
-	if err == nil {
-		pause(ctx, f.duration)
-		err = end(context.WithoutCancel(ctx))
-	}
-	ended := time.Now()
-	if err = errors.Join(err, ctx.Err()); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	recovered, err := l.awaitRecovery(ctx, t, ended)
+	pause(ctx, f.duration)
+	var unnoticed error
+	if f.noticed != nil {
+		unnoticed = f.noticed(ctx)
+	}
+	err = end(context.WithoutCancel(ctx))
+	ended := time.Now()
+	recovered := ended
+	if err == nil {
+		recovered, err = l.awaitRecovery(ctx, t, ended)
+	}
 	stopLoad()
 	running.Wait()
-	if err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), err)
 	}
-	kept, err := l.follow(ctx, t.logins, t.began, nil)
-	if err != nil {
-		return nil, err
+	var kept *followed
+	if err == nil {
+		kept, err = l.follow(ctx, t.logins, t.began, nil)
 	}
 	found = l.describe(f, t, kept, begun, ended)
-	found.DataRecovery = recovered.Sub(ended).Seconds()
 	found.Timeline = t.timeline(queued, begun, ended)
-	found.Counted, err = l.counted(ctx, before, missing(found) > 0)
-	return found, err
+	found.DataRecovery = recovered.Sub(ended).Seconds()
+	failed := err
+	if unnoticed != nil {
+		fail(found, unnoticed)
+	}
+	if f.limited {
+		// Where Docker is on another machine, no process is seen from here.
+		found.Memory = slices.DeleteFunc(memory, func(p result.PartMemory) bool { return p.PeakBytes == 0 })
+		if over := overLimit(memory); over != nil {
+			fail(found, over)
+		}
+	}
+	if found.Counted, err = l.counted(ctx, before, missing(found) > 0); err != nil {
+		fail(found, err)
+	}
+	if now, err := l.deadLetters(); err != nil {
+		fail(found, err)
+	} else if now > dead {
+		fail(found, fmt.Errorf("%d messages are dead letters", now-dead))
+	}
+	if failed != nil {
+		found.NotRecovered, found.DataRecovery = true, time.Since(ended).Seconds()
+		fail(found, failed)
+	}
+	return found, nil
+}
+
+// fail marks a fault that was brought about as one that the stack did not bear.
+func fail(f *result.Fault, why error) {
+	f.OK = false
+	f.Detail = strings.TrimPrefix(f.Detail+"; "+why.Error(), "; ")
 }
 
 // awaitCalm waits until logins work, one after the other: after a fault go-zero's
@@ -98,7 +158,7 @@ func (l *lab) awaitCalm(ctx context.Context) error {
 	for row := 0; row < 20; row++ {
 		if _, err := demo.LogIn(ctx, l.target.LoginURL, demo.Users[row%len(demo.Users)]); err != nil {
 			if ctx.Err() != nil {
-				return fmt.Errorf("logins do not work before the fault: %w", err)
+				return fmt.Errorf("logins do not work for a minute: %w", err)
 			}
 			row = -1
 			pause(ctx, 100*time.Millisecond)
@@ -111,14 +171,14 @@ func (l *lab) awaitCalm(ctx context.Context) error {
 // made after the fault is whole in every store: it came behind all that had to
 // wait. It returns when that was.
 func (l *lab) awaitRecovery(ctx context.Context, t *traffic, ended time.Time) (whole time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, recovery)
+	ctx, cancel := context.WithTimeout(ctx, l.plan.recovery)
 	defer cancel()
 	for whole.IsZero() {
 		if after, ok := t.firstAfter(ended); ok && l.isWhole(ctx, after, t.began) {
 			whole = time.Now()
 		}
 		if !pause(ctx, 100*time.Millisecond) {
-			return time.Time{}, fmt.Errorf("%s after the fault no new login is whole in every store: %w", recovery, context.Cause(ctx))
+			return time.Time{}, fmt.Errorf("%s after the fault no new login is whole in every store: %w", l.plan.recovery, context.Cause(ctx))
 		}
 	}
 	for {
@@ -127,7 +187,7 @@ func (l *lab) awaitRecovery(ctx context.Context, t *traffic, ended time.Time) (w
 			return whole, nil
 		}
 		if !pause(ctx, 100*time.Millisecond) {
-			return time.Time{}, fmt.Errorf("%s after the fault logins still fail: %w", recovery, context.Cause(ctx))
+			return time.Time{}, fmt.Errorf("%s after the fault logins still fail: %w", l.plan.recovery, context.Cause(ctx))
 		}
 	}
 }
@@ -143,15 +203,19 @@ func (l *lab) isWhole(ctx context.Context, one login, began time.Time) bool {
 	return err == nil && len(lines) == linesOfLogin
 }
 
+// describe says what a fault took. kept is nil when its logins were not looked up.
 func (l *lab) describe(f fault, t *traffic, kept *followed, begun, ended time.Time) *result.Fault {
 	found := &result.Fault{
 		Name: f.name, Part: f.part, Kind: f.kind,
 		Rate: float64(l.plan.faultRate), Seconds: ended.Sub(begun).Seconds(),
 		Requests: len(t.answers), Acknowledged: len(t.logins), Failed: len(t.answers) - len(t.logins),
-		MessagesLost: len(kept.unstored), MessagesDoubled: len(kept.doubled),
 		ServiceRecovery: max(0, t.lastFailure().Sub(ended).Seconds()),
 	}
-	account := func(store string, expected int, m lacks) result.Missing {
+	if kept == nil {
+		return found
+	}
+	found.MessagesLost, found.MessagesDoubled = len(kept.unstored), len(kept.doubled)
+	account := func(store string, expected int, m missingServices) result.Missing {
 		missing := result.Missing{Store: store, Expected: expected, Missing: m.total()}
 		switch from := begun.Add(-grace); f.loses {
 		case "":

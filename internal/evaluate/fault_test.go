@@ -1,11 +1,18 @@
 package evaluate
 
 import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"throughline/internal/demo"
 	"throughline/internal/evaluate/result"
 )
 
@@ -23,11 +30,11 @@ func TestOnlyWhatWentWithTheKilledServiceIsExplained(t *testing.T) {
 	early, late, after := login{"1", at(1)}, login{"2", at(9)}, login{"3", at(12)}
 	load := &traffic{began: at(0), logins: []login{early, late, after}, answers: []answer{{at(1), true}, {at(9), true}, {at(12), true}}}
 	kept := &followed{
-		spans: map[string]lacks{
+		spans: map[string]missingServices{
 			"Jaeger": {early: {"audit-mq"}, late: {"audit-mq", "audit-mq", "login-api"}},
 			"Tempo":  {late: {"audit-mq", "audit-mq"}},
 		},
-		logs: lacks{late: {"audit-mq"}, after: {"audit-mq"}},
+		logs: missingServices{late: {"audit-mq"}, after: {"audit-mq"}},
 	}
 	l := describeLab(t)
 
@@ -51,7 +58,7 @@ func TestLostMessageIsNeverOK(t *testing.T) {
 	one := login{"1", at(1)}
 	load := &traffic{began: at(0), logins: []login{one}, answers: []answer{{at(1), true}}}
 	l := describeLab(t)
-	whole := &followed{spans: map[string]lacks{"Jaeger": {}, "Tempo": {}}}
+	whole := &followed{spans: map[string]missingServices{"Jaeger": {}, "Tempo": {}}}
 	assert.True(t, l.describe(fault{}, load, whole, at(2), at(3)).OK)
 	whole.unstored = []login{one}
 	assert.False(t, l.describe(fault{}, load, whole, at(2), at(3)).OK)
@@ -73,4 +80,82 @@ func TestTimeline(t *testing.T) {
 		faulty = append(faulty, m.Faulty)
 	}
 	assert.Equal(t, []bool{false, true, true, false}, faulty)
+}
+
+// loginOnly is a stack in which logins work, Prometheus has no series, and no
+// store ever holds a trace.
+func loginOnly(t *testing.T, prometheus int) *lab {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/login", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(demo.TraceIDHeader, "0af7651916cd43dd8448eb211c80319c")
+	})
+	mux.HandleFunc("/api/v1/query", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(prometheus)
+		_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	p := plans["short"]
+	p.faultBefore, p.faultAfter, p.recovery = 0, 0, 300*time.Millisecond
+	l := newLab(targetAt(server.URL), nil, p, t.Output())
+	l.deadLetters = func() (int, error) { return 3, nil }
+	return l
+}
+
+// quiet is a fault that does nothing.
+func quiet() fault {
+	return fault{name: "nothing", kind: result.KindOutage, begin: func(context.Context, *traffic) (func(context.Context) error, error) {
+		return func(context.Context) error { return nil }, nil
+	}}
+}
+
+func TestAFailedUndoIsTold(t *testing.T) {
+	f := quiet()
+	f.prepare = func(context.Context) (func(context.Context) error, error) {
+		return func(context.Context) error { return errors.New("the disk is still mounted") }, nil
+	}
+	_, err := loginOnly(t, http.StatusInternalServerError).inject(t.Context(), f)
+	require.ErrorContains(t, err, "Prometheus")
+	require.ErrorContains(t, err, "the disk is still mounted")
+
+	found, err := loginOnly(t, http.StatusOK).inject(t.Context(), f)
+	require.NoError(t, err)
+	require.Contains(t, found.Detail, "the disk is still mounted")
+}
+
+func TestAFaultThatNeverRecoversFails(t *testing.T) {
+	found, err := loginOnly(t, http.StatusOK).inject(t.Context(), quiet())
+	require.NoError(t, err, "it was brought about")
+	require.False(t, found.OK)
+	require.True(t, found.NotRecovered)
+	require.Contains(t, found.Detail, "300ms after the fault no new login is whole in every store")
+	require.Positive(t, found.Acknowledged)
+	require.Positive(t, found.DataRecovery, "how long it was waited for")
+	require.NotEmpty(t, found.Timeline)
+}
+
+func TestAMessageThatIsDeadLetteredFails(t *testing.T) {
+	l, dead := loginOnly(t, http.StatusOK), 3
+	l.deadLetters = func() (int, error) { dead += 2; return dead, nil }
+	found, err := l.inject(t.Context(), quiet())
+	require.NoError(t, err)
+	require.Contains(t, found.Detail, "2 messages are dead letters")
+}
+
+func TestAPartThatDoesNotComeBackFails(t *testing.T) {
+	f := quiet()
+	f.begin = func(context.Context, *traffic) (func(context.Context) error, error) {
+		return func(context.Context) error { return errors.New("tempo died while starting") }, nil
+	}
+	found, err := loginOnly(t, http.StatusOK).inject(t.Context(), f)
+	require.NoError(t, err)
+	require.False(t, found.OK)
+	require.Contains(t, found.Detail, "tempo died while starting")
+
+	f.begin = func(context.Context, *traffic) (func(context.Context) error, error) {
+		return nil, errors.New("no such part")
+	}
+	_, err = loginOnly(t, http.StatusOK).inject(t.Context(), f)
+	require.ErrorContains(t, err, "no such part", "it was not brought about")
 }

@@ -23,7 +23,7 @@ import (
 
 // faults are all that the plan brings about, one after the other.
 func (l *lab) faults() []fault {
-	parts := append([]string{"user-rpc", "audit-mq", "rabbitmq", collectorPart}, stores...)
+	parts := append([]string{"user-rpc", "audit-mq", "rabbitmq", collectorPart}, storeParts...)
 	var all []fault
 	for _, part := range parts {
 		all = append(all, l.kill(part))
@@ -33,9 +33,15 @@ func (l *lab) faults() []fault {
 			all = append(all, l.away("outage of "+part, part, result.KindOutage, l.plan.outage, part))
 		}
 	}
-	return append(all,
-		l.away(fmt.Sprintf("outage of all stores, %s", l.plan.longOutage), "", result.KindLongOutage, l.plan.longOutage, stores...),
-		l.fullDisk(), l.slowStore(), l.poison(), l.burst())
+	all = append(all,
+		l.away(fmt.Sprintf("outage of all stores, %s", l.plan.longOutage), "", result.KindLongOutage, l.plan.longOutage, storeParts...),
+		l.fullDisk(), l.slowStore(), l.poison(), l.burst(), l.giantTexts(), l.hostileFlood(), l.pathScan(), l.brokerAlarm(), l.leaderLost(), l.databaseAway())
+	for i := range all {
+		if l.brokerNodes == 0 && all[i].part == "rabbitmq" {
+			all[i].skip = "the broker is yours (RABBITMQ_URL): it is not broken from here"
+		}
+	}
+	return all
 }
 
 // kill ends a part by SIGKILL and starts it again at once, as a supervisor would.
@@ -45,7 +51,7 @@ func (l *lab) kill(part string) fault {
 	case "user-rpc", "audit-mq":
 		f.loses = part // what it had not handed to the collector
 	case "tempo":
-		f.loses = l.tempo.Name() // what it had acknowledged and not yet written, of 50 ms
+		f.loses = l.tempo.Name() // what it had acknowledged and not yet written: see tempo/README.md
 	}
 	start := func(ctx context.Context) error { return l.parts.Start(ctx, part) }
 	f.begin = func(ctx context.Context, _ *traffic) (func(context.Context) error, error) {
@@ -96,7 +102,7 @@ func (l *lab) burst() fault {
 // slowStore puts a second between the collector and each answer of Jaeger.
 func (l *lab) slowStore() fault {
 	return fault{
-		name: "slow backend: Jaeger answers a second late", part: "jaeger", kind: result.KindSlowBackend, duration: l.plan.disturbance,
+		name: "slow backend: Jaeger answers a second late", part: "jaeger", skip: l.parts.Fixed(), kind: result.KindSlowBackend, duration: l.plan.disturbance,
 		begin: func(ctx context.Context, _ *traffic) (func(context.Context) error, error) {
 			proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: l.jaegerOTLP})
 			proxy.ErrorLog = log.New(io.Discard, "", 0) // the collector gives up on what is slow
@@ -128,19 +134,23 @@ func (l *lab) fullDisk() fault {
 	dir := smallDisk(l.scratch)
 	ballast := filepath.Join(dir, "ballast")
 	return fault{
-		name: "full disk below the collector's queues", part: collectorPart, kind: result.KindFullDisk, duration: l.plan.disturbance,
+		name: "full disk below the collector's queues", part: collectorPart, skip: l.parts.Fixed(), kind: result.KindFullDisk, duration: l.plan.disturbance,
 		prepare: func(ctx context.Context) (func(context.Context) error, error) {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				return nil, err
 			}
 			_ = unix.Unmount(dir, 0) // left by an evaluation that was killed
-			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
-				return nil, fmt.Errorf("mount a small disk: %w; it takes root with CAP_SYS_ADMIN", err)
+			err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size))
+			switch {
+			case errors.Is(err, unix.EPERM):
+				return nil, notApplicable{fmt.Errorf("mount a small disk: %w; it takes root with CAP_SYS_ADMIN", err)}
+			case err != nil:
+				return nil, fmt.Errorf("mount a small disk: %w", err)
 			}
 			undo := func(ctx context.Context) error {
 				return errors.Join(l.parts.Start(ctx, collectorPart), unix.Unmount(dir, 0), os.RemoveAll(dir))
 			}
-			err := l.parts.Start(ctx, collectorPart, "COLLECTOR_QUEUE_DIR="+dir)
+			err = l.parts.Start(ctx, collectorPart, "COLLECTOR_QUEUE_DIR="+dir)
 			if err == nil {
 				err = fillBut(ballast, left)
 			}

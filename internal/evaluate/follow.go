@@ -19,10 +19,10 @@ var logsOfLogin = map[string]int{"login-api": 1, "user-rpc": 2, "audit-mq": 2}
 
 const linesOfLogin = 5
 
-// lacks are the services of the spans or lines that are missing, by login.
-type lacks map[login][]string
+// missingServices are the services of the spans or lines that are missing, by login.
+type missingServices map[login][]string
 
-func (m lacks) total() (n int) {
+func (m missingServices) total() (n int) {
 	for _, services := range m {
 		n += len(services)
 	}
@@ -31,7 +31,7 @@ func (m lacks) total() (n int) {
 
 // of counts what is missing from the service, of logins answered in the time
 // given; every service when the name is empty.
-func (m lacks) of(service string, from, to time.Time) (n int) {
+func (m missingServices) of(service string, from, to time.Time) (n int) {
 	for login, services := range m {
 		if login.answered.Before(from) || login.answered.After(to) {
 			continue
@@ -47,16 +47,17 @@ func (m lacks) of(service string, from, to time.Time) (n int) {
 
 // followed is what the stores came to hold of acknowledged logins.
 type followed struct {
-	unstored, doubled []login          // without an audit row, with more than one
-	spans             map[string]lacks // by store
-	logs              lacks
+	unstored, doubled []login                    // without an audit row, with more than one
+	spans             map[string]missingServices // by store
+	logs              missingServices
+	lines             int // of theirs in Loki, with those that a slow call adds
 }
 
 // follow waits until the audit trail, both trace stores and Loki hold all that
 // the logins must have left since the load began, or until nothing more comes.
 // whole, when it is not nil, is given both stores' trace of each login.
 func (l *lab) follow(ctx context.Context, logins []login, began time.Time, whole func(jaeger, tempo backend.Trace)) (*followed, error) {
-	f := &followed{spans: map[string]lacks{}}
+	f := &followed{spans: map[string]missingServices{}}
 	window := func() backend.Window { return backend.Window{Start: began.Add(-time.Second), End: time.Now()} }
 	var looks errgroup.Group
 	for _, look := range []func() (left int, err error){
@@ -136,14 +137,14 @@ func (l *lab) traceLooker(ctx context.Context, f *followed, logins []login, wind
 	stores := []backend.TraceStore{l.jaeger, l.tempo}
 	held := make([]map[login]backend.Trace, len(stores)) // whole in one store so far
 	for i, store := range stores {
-		held[i], f.spans[store.Name()] = map[login]backend.Trace{}, lacks{}
+		held[i], f.spans[store.Name()] = map[login]backend.Trace{}, missingServices{}
 		for _, login := range logins {
 			f.spans[store.Name()][login] = verify.MissingFromLogin(backend.Trace{})
 		}
 	}
 	return func() (int, error) {
 		if whole == nil {
-			l.strikeWhole(ctx, f.spans[l.tempo.Name()], window())
+			l.dropComplete(ctx, f.spans[l.tempo.Name()], window())
 		}
 		var mu sync.Mutex
 		var group errgroup.Group
@@ -178,12 +179,12 @@ func (l *lab) traceLooker(ctx context.Context, f *followed, logins []login, wind
 	}
 }
 
-// strikeWhole strikes off the logins of which Tempo's search counts every span: to
+// dropComplete drops the logins of which Tempo's search finds every span: to
 // read thousands of traces one by one takes Tempo minutes. What it leaves is read.
 // When that is much, it waits a while for Tempo to finish its head block, in which
-// the pieces of a trace are not yet joined, so that a search counts each alone. To
+// the pieces of a trace are not yet joined, so that a search sees each alone. To
 // search a long window again and again takes longer than it saves.
-func (l *lab) strikeWhole(ctx context.Context, missing lacks, w backend.Window) {
+func (l *lab) dropComplete(ctx context.Context, missing missingServices, w backend.Window) {
 	const (
 		fewEnough = 50
 		much      = 500
@@ -198,7 +199,7 @@ func (l *lab) strikeWhole(ctx context.Context, missing lacks, w backend.Window) 
 	for login := range missing {
 		byID[login.traceID] = login
 	}
-	query := fmt.Sprintf(`{ resource.service.name =~ "login-api|user-rpc|audit-mq" } | count() >= %d`, verify.LoginSpans)
+	query := verify.LoginTraceQL()
 	for began := time.Now(); ; {
 		for start := w.Start; start.Before(w.End); start = start.Add(slice) {
 			ids, err := l.tempo.SearchIn(ctx, query, backend.Window{Start: start, End: start.Add(slice + time.Second)}, 100_000)
@@ -217,9 +218,10 @@ func (l *lab) strikeWhole(ctx context.Context, missing lacks, w backend.Window) 
 
 func (l *lab) lookForLines(ctx context.Context, f *followed, logins []login, w backend.Window) (int, error) {
 	lines, err := l.linesByTrace(ctx, w)
-	f.logs = lacks{}
+	f.logs, f.lines = missingServices{}, 0
 	for _, login := range logins {
 		for service, want := range logsOfLogin {
+			f.lines += lines[login.traceID][service]
 			for range want - lines[login.traceID][service] {
 				f.logs[login] = append(f.logs[login], service)
 			}

@@ -164,7 +164,7 @@ func ageByID(ctx context.Context, store backend.TraceStore, id string) (time.Dur
 	switch {
 	case err != nil:
 		return 0, err
-	case len(trace.Spans) < verify.LoginSpans:
+	case trace.SpanCount() < verify.LoginSpans:
 		return 0, errNotYet
 	}
 	return seen.Sub(lastEnd(trace)), nil

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"throughline/internal/backend"
+	"throughline/internal/evaluate/result"
 	"throughline/internal/stack"
 	"throughline/internal/verify"
 )
@@ -24,6 +25,16 @@ type parts interface {
 	// Sampling changes the collector to two tiers that sample, or back to one. The
 	// variables, NAME=value, are for that.
 	Sampling(ctx context.Context, on bool, env ...string) error
+	// Fixed says why no part can be given other settings, and no other part be run;
+	// it is empty when that can be done.
+	Fixed() string
+	// BrokerAlarm makes the broker block its publishers, or not any more.
+	BrokerAlarm(ctx context.Context, on bool) error
+	// QueueMembers returns the nodes of the broker on which the queue has members that
+	// are online, and the one that leads them.
+	QueueMembers(ctx context.Context, queue string) (leader string, online []string, err error)
+	// LockDatabase keeps audit-mq out of its database until the lock is given back.
+	LockDatabase(context.Context) (giveBack func(context.Context) error, err error)
 	Usage(part string) (stack.Usage, error)
 	DiskUsage(part string) (int64, error)
 }
@@ -41,7 +52,14 @@ type lab struct {
 	loki       *backend.Loki
 	prometheus *backend.Prometheus
 
-	jaegerOTLP string // host:port, what the collector sends to
+	limited []result.PartMemory // services and collector, with their limits
+
+	brokerNodes int // of the broker that is ours to break; 0 when it is the user's
+
+	deadLetters func() (int, error) // how many there are
+
+	jaegerOTLP    string // host:port, what the collector sends to
+	jaegerMetrics string // URL, in Prometheus format
 }
 
 func newLab(target verify.Target, parts parts, plan plan, progress io.Writer) *lab {
@@ -49,5 +67,7 @@ func newLab(target verify.Target, parts parts, plan plan, progress io.Writer) *l
 		target: target, parts: parts, plan: plan, progress: progress,
 		jaeger: backend.NewJaeger(target.JaegerURL), tempo: backend.NewTempo(target.TempoURL),
 		loki: backend.NewLoki(target.LokiURL), prometheus: backend.NewPrometheus(target.PrometheusURL),
+		brokerNodes: 1,
+		deadLetters: func() (int, error) { return queueDepth(target.RabbitMQURL, deadQueue) },
 	}
 }

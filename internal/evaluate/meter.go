@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -94,8 +95,11 @@ func (m *meter) parts(idle *meter) []result.PartCost {
 		}
 		if before, ok := m.diskBefore[part]; ok {
 			if after, ok := m.diskAfter[part]; ok {
-				grown := after - before
-				cost.DiskBytes = &grown
+				if grown := after - before; grown >= 0 {
+					cost.DiskBytes = &grown
+				} else { // what lay there before was compacted meanwhile
+					cost.DiskNote = fmt.Sprintf("shrank by %d bytes: it had not settled", -grown)
+				}
 			}
 		}
 		costs = append(costs, cost)

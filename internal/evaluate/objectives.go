@@ -11,7 +11,7 @@ import (
 	"throughline/internal/evaluate/result"
 )
 
-var stores = []string{"jaeger", "tempo", "loki", "prometheus"}
+var storeParts = []string{"jaeger", "tempo", "loki", "prometheus"}
 
 const collectorPart = "otel-collector"
 
@@ -36,15 +36,25 @@ func objectives(r *result.Results, p plan) []result.Objective {
 		uncountedObjective(faultsThat(r.Faults, func(f result.Fault) bool { return showsSpans(f) || showsLogs(f) })),
 		freshnessObjective(r, p, "Jaeger", "freshness p95 of spans in Jaeger"),
 		freshnessObjective(r, p, "Tempo", "freshness p95 of spans in Tempo"),
-		efficiencyObjective(r.Collector),
+		unless(r, stepCollector, efficiencyObjective(r.Collector)),
 		parityObjective(r.Correctness),
-		samplingObjective(r.Sampling),
-		spanMetricsObjective(r.Sampling),
+		unless(r, stepSampling, samplingObjective(r.Sampling)),
+		unless(r, stepSampling, spanMetricsObjective(r.Sampling)),
 	}
 	for i := range all {
 		judge(&all[i])
 	}
 	return all
+}
+
+// unless marks an objective whose step does not apply here.
+func unless(r *result.Results, step string, o result.Objective) result.Objective {
+	for _, n := range r.NotRun {
+		if n.NotApplicable && n.Step == step && o.Value == nil {
+			o.NotApplicable, o.Detail = true, n.Reason
+		}
+	}
+	return o
 }
 
 // judge sets OK. A value that is no number was not measured.
@@ -67,7 +77,7 @@ func judge(o *result.Objective) {
 func storeOutage(f result.Fault) bool {
 	switch f.Kind {
 	case result.KindOutage:
-		return slices.Contains(stores, f.Part)
+		return slices.Contains(storeParts, f.Part)
 	case result.KindLongOutage, result.KindFullDisk, result.KindSlowBackend:
 		return true
 	}
@@ -188,7 +198,7 @@ func uncountedIn(f result.Fault) int {
 
 // storeIn is the store that a counter's name names, "" when it names none.
 func storeIn(counter string) string {
-	for _, store := range stores {
+	for _, store := range storeParts {
 		if strings.Contains(strings.ToLower(counter), store) {
 			return store
 		}

@@ -30,8 +30,8 @@ func kept() *result.Results {
 	for _, part := range []string{"jaeger", "otel-collector"} {
 		r.Faults = append(r.Faults, result.Fault{
 			Name: "outage of " + part, Part: part, Kind: result.KindOutage, Seconds: 30,
-			Spans: []result.Missing{{Store: "jaeger", Expected: 800}, {Store: "tempo", Expected: 800}},
-			Logs:  []result.Missing{{Store: "loki", Expected: 300}},
+			Spans: []result.Missing{{Store: "Jaeger", Expected: 800}, {Store: "Tempo", Expected: 800}},
+			Logs:  []result.Missing{{Store: "Loki", Expected: 300}},
 		})
 	}
 	return r
@@ -133,7 +133,7 @@ func TestMissedObjectives(t *testing.T) {
 }
 
 func TestLossesNobodyCounted(t *testing.T) {
-	lost := []result.Missing{{Store: "jaeger", Missing: 10}, {Store: "tempo", Missing: 10}}
+	lost := []result.Missing{{Store: "Jaeger", Missing: 10}, {Store: "Tempo", Missing: 10}}
 	for name, test := range map[string]struct {
 		spans   []result.Missing
 		logs    []result.Missing
@@ -144,9 +144,9 @@ func TestLossesNobodyCounted(t *testing.T) {
 		"dropped before the fan-out":  {spans: lost, counted: []result.Count{{Name: "login-api spans dropped", Value: 10}}},
 		"only by the way to jaeger":   {spans: lost, counted: []result.Count{{Name: "otelcol_exporter_send_failed_spans otlphttp/jaeger", Value: 20}}, want: 10},
 		"other signals do not count":  {spans: lost, counted: []result.Count{{Name: "login-api log records dropped", Value: 20}}, want: 20},
-		"logs":                        {logs: []result.Missing{{Store: "loki", Missing: 4}}, counted: []result.Count{{Name: "otelcol_exporter_send_failed_log_records", Value: 3}}, want: 1},
-		"a login is no log":           {logs: []result.Missing{{Store: "loki", Missing: 4}}, counted: []result.Count{{Name: "login-api spans dropped", Value: 4}}, want: 4},
-		"taken by the killed process": {spans: []result.Missing{{Store: "jaeger", Missing: 10, Explained: 10}}},
+		"logs":                        {logs: []result.Missing{{Store: "Loki", Missing: 4}}, counted: []result.Count{{Name: "otelcol_exporter_send_failed_log_records", Value: 3}}, want: 1},
+		"a login is no log":           {logs: []result.Missing{{Store: "Loki", Missing: 4}}, counted: []result.Count{{Name: "login-api spans dropped", Value: 4}}, want: 4},
+		"taken by the killed process": {spans: []result.Missing{{Store: "Jaeger", Missing: 10, Explained: 10}}},
 		"counted more than is gone":   {spans: lost, counted: []result.Count{{Name: "spans dropped", Value: 99}}},
 	} {
 		t.Run(name, func(t *testing.T) {

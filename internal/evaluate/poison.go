@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"throughline/internal/evaluate/result"
+	"throughline/internal/rabbitmq"
 )
 
 const (
@@ -26,7 +27,7 @@ func (l *lab) poison() fault {
 	return fault{
 		name: fmt.Sprintf("%d poison messages", messages), part: "audit-mq", kind: result.KindPoison,
 		begin: func(ctx context.Context, _ *traffic) (func(context.Context) error, error) {
-			conn, ch, err := openChannel(l.target.RabbitMQURL)
+			conn, ch, err := rabbitmq.Open(l.target.RabbitMQURL)
 			if err != nil {
 				return nil, err
 			}
@@ -58,7 +59,7 @@ func (l *lab) poison() fault {
 // and no others, away.
 func takeDeadLetters(ctx context.Context, url string, ids map[string]bool) error {
 	const patience = 30 * time.Second
-	conn, ch, err := openChannel(url)
+	conn, ch, err := rabbitmq.Open(url)
 	if err != nil {
 		return err
 	}
@@ -86,19 +87,4 @@ func takeDeadLetters(ctx context.Context, url string, ids map[string]bool) error
 		}
 	}
 	return nil
-}
-
-func openChannel(url string) (*amqp.Connection, *amqp.Channel, error) {
-	conn, err := amqp.Dial(url)
-	if err != nil {
-		return nil, nil, fmt.Errorf("RabbitMQ does not answer: %w; see whether it runs with `throughline status`", err)
-	}
-	ch, err := conn.Channel()
-	if err == nil {
-		err = ch.Confirm(false)
-	}
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("RabbitMQ: open a channel: %w", err), conn.Close())
-	}
-	return conn, ch, nil
 }

@@ -52,6 +52,11 @@ const realLogins = int(otlpload.DeadLettered) + 1
 // Sampling runs the step of that name on a native stack, whose parts are built,
 // with so many traces, and restores its set-up.
 func Sampling(ctx context.Context, s *stack.Stack, traces int, progress io.Writer) (*result.Sampling, error) {
+	unlock, err := s.Lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	return newLab(verify.TargetOf(s), native{s}, plan{samplingTraces: traces}, progress).sampling(ctx)
 }
 
@@ -300,22 +305,14 @@ func (l *lab) heldByBoth(ctx context.Context, trace sampledTrace, wait bool, dea
 	for _, store := range []backend.TraceStore{l.jaeger, l.tempo} {
 		found, err := store.Trace(ctx, trace.id)
 		absent := errors.Is(err, backend.ErrNotFound)
-		if wait && absent || err == nil && distinct(found) < trace.spans {
+		if wait && absent || err == nil && found.SpanCount() < trace.spans {
 			waitCtx, cancel := context.WithDeadline(ctx, deadline)
 			found, _ = backend.WaitForSpans(waitCtx, store, trace.id, trace.spans)
 			cancel()
 		} else if err != nil && !absent {
 			return 0, err
 		}
-		fewest = min(fewest, distinct(found))
+		fewest = min(fewest, found.SpanCount())
 	}
 	return fewest, ctx.Err()
-}
-
-func distinct(trace backend.Trace) int {
-	ids := map[string]bool{}
-	for _, span := range trace.Spans {
-		ids[span.SpanID] = true
-	}
-	return len(ids)
 }

@@ -14,7 +14,8 @@ import (
 	"throughline/internal/verify"
 )
 
-// steady drives a steady load and looks at correctness, freshness and cost.
+// steady drives a steady load and looks at its cost, then at freshness, and at what
+// became of all of it.
 func (l *lab) steady(ctx context.Context, r *result.Results) error {
 	if err := l.awaitCalm(ctx); err != nil {
 		return err
@@ -23,7 +24,7 @@ func (l *lab) steady(ctx context.Context, r *result.Results) error {
 	if err != nil {
 		return err
 	}
-	if err := l.awaitTold(ctx); err != nil { // all that was just made
+	if err := l.awaitCounters(ctx); err != nil { // all that was just made
 		return err
 	}
 	idle := l.meter(ctx)
@@ -38,13 +39,10 @@ func (l *lab) steady(ctx context.Context, r *result.Results) error {
 		return err
 	}
 
-	fresh, t, cost := l.newFreshness(ctx), newTraffic(), l.meter(ctx)
-	l.drive(ctx, l.plan.steadyRate, l.plan.steady, func(a load.Answer) {
-		t.add(a)
-		fresh.observe(a)
-	})
+	// What the load costs is measured while nobody asks the stores anything.
+	t, cost := newTraffic(), l.meter(ctx)
+	l.drive(ctx, l.plan.steadyRate, l.plan.steady, t.add)
 	took := time.Since(t.began)
-	r.Freshness = fresh.wait()
 	if err := l.untilNothingLeft(ctx, func() (int, error) {
 		if l.queuesEmpty(ctx) {
 			return 0, nil
@@ -54,6 +52,15 @@ func (l *lab) steady(ctx context.Context, r *result.Results) error {
 		return err
 	}
 	cost.stop()
+	driven := len(t.logins)
+
+	fresh, began := l.newFreshness(ctx), time.Now()
+	l.drive(ctx, l.plan.steadyRate, l.plan.fresh, func(a load.Answer) {
+		t.add(a)
+		fresh.observe(a)
+	})
+	took += time.Since(began)
+	r.Freshness = fresh.wait()
 	rises, err := l.awaitRises(ctx, before, len(t.logins))
 	if err != nil {
 		return err
@@ -70,8 +77,11 @@ func (l *lab) steady(ctx context.Context, r *result.Results) error {
 	c := &result.Correctness{
 		Rate: float64(len(t.answers)) / took.Seconds(), Seconds: took.Seconds(), Logins: len(t.logins),
 	}
+	extra := map[string]int{} // spans, as of a second attempt at a message
 	kept, err := l.follow(ctx, t.logins, t.began, func(jaeger, tempo backend.Trace) {
 		c.TracesCompared++
+		extra[l.jaeger.Name()] += jaeger.SpanCount() - verify.LoginSpans
+		extra[l.tempo.Name()] += tempo.SpanCount() - verify.LoginSpans
 		c.SpansCompared += len(jaeger.Spans)
 		if different := verify.Differences("Jaeger", jaeger, "Tempo", tempo); len(different) > 0 {
 			c.TracesDiffering++
@@ -85,10 +95,10 @@ func (l *lab) steady(ctx context.Context, r *result.Results) error {
 	c.TracesWhole = c.TracesCompared
 	unstored, doubled := len(kept.unstored), len(kept.doubled)
 	c.MessagesLost, c.MessagesDoubled = &unstored, &doubled
-	l.accounts(c, rises, lostBefore.risesTo(lostAfter), rowsAfter.Total-rowsBefore, kept)
+	l.accounts(c, rises, lostBefore.risesTo(lostAfter), rowsAfter.Total-rowsBefore, kept, extra)
 	r.Correctness = c
 	r.Cost = &result.Cost{
-		Seconds: cost.seconds(), Rate: c.Rate, Spans: int64(verify.LoginSpans * len(t.logins)),
+		Seconds: cost.seconds(), Rate: c.Rate, Spans: int64(verify.LoginSpans * driven),
 		Parts: cost.parts(idle),
 	}
 	if len(t.logins) == 0 {
@@ -134,8 +144,8 @@ func (l *lab) awaitRises(ctx context.Context, before readings, logins int) (map[
 }
 
 // accounts draws up what became of each signal.
-func (l *lab) accounts(c *result.Correctness, rises map[string]int64, losses []result.Count, rows int, kept *followed) {
-	spans, lines, logins := int64(verify.LoginSpans*c.Logins), int64(linesOfLogin*c.Logins), int64(c.Logins)
+func (l *lab) accounts(c *result.Correctness, rises map[string]int64, losses []result.Count, rows int, kept *followed, extra map[string]int) {
+	spans, logins := int64(verify.LoginSpans*c.Logins), int64(c.Logins)
 	account := func(signal, note string, stages ...result.Count) {
 		a := result.Account{Signal: signal, Stages: stages, Lost: losses, Note: note, Balanced: true}
 		for _, stage := range stages {
@@ -145,52 +155,18 @@ func (l *lab) accounts(c *result.Correctness, rises map[string]int64, losses []r
 	}
 	count := func(name, label string) result.Count { return result.Count{Name: label, Value: rises[name]} }
 	inStore := func(store string) result.Count {
-		return result.Count{Name: "read back from " + store, Value: spans - int64(kept.spans[store].total())}
+		return result.Count{Name: "read back from " + store, Value: spans - int64(kept.spans[store].total()) + int64(extra[store])}
 	}
 	account("spans", "counted by the SDK and by the collector, and read back trace by trace",
 		count("spans produced", "ended in the services"), count("spans exported", "exported by the SDK"), count("spans accepted", "accepted by the collector"),
 		count("spans Jaeger", "sent to Jaeger"), count("spans Tempo", "sent to Tempo"), inStore("Jaeger"), inStore("Tempo"))
 	account("log records", "counted by the SDK and by the collector, and read back by trace id",
 		count("records produced", "written by the services"), count("records exported", "exported by the SDK"), count("records accepted", "accepted by the collector"),
-		count("records Loki", "sent to Loki"), result.Count{Name: "read back from Loki", Value: lines - int64(kept.logs.total())})
+		count("records Loki", "sent to Loki"), result.Count{Name: "read back from Loki", Value: int64(kept.lines)})
 	account("metrics", "the same logins as five metrics in Prometheus have them",
 		result.Count{Name: "acknowledged to the client", Value: logins}, count("logins counted", "login.attempts"), count("logins in spans", "span metrics"),
 		count("messages sent", "messaging.client.sent.messages"), count("messages handled", "audit.messages"))
 	account("messages", "rows of the audit trail, each looked up by its trace id",
 		result.Count{Name: "acknowledged logins", Value: logins}, result.Count{Name: "rows gained", Value: int64(rows)},
 		result.Count{Name: "logins with just one row", Value: logins - int64(len(kept.unstored)+len(kept.doubled))})
-}
-
-// rowsAtRest returns how many rows the audit trail has, once it gets no more.
-func (l *lab) rowsAtRest(ctx context.Context) (int, error) {
-	for last := -1; ; {
-		audit, err := demo.ReadAudit(ctx, l.target.AuditURL, demo.AuditFilter{Limit: 1})
-		if err != nil || audit.Total == last {
-			return last, err
-		}
-		last = audit.Total
-		pause(ctx, time.Second)
-	}
-}
-
-// awaitTold waits until the counters in Prometheus stand still.
-func (l *lab) awaitTold(ctx context.Context) error {
-	const still = 6 * time.Second // a round of the services' and the collector's exports
-	var last readings
-	for changed := time.Now(); time.Since(changed) < still; {
-		now, err := l.readAll(ctx, stages)
-		if err != nil {
-			return err
-		}
-		for name := range now {
-			if last == nil || last[name].riseTo(now[name]) > 0 {
-				changed = time.Now()
-			}
-		}
-		last = now
-		if !pause(ctx, lookInterval) {
-			return ctx.Err()
-		}
-	}
-	return nil
 }

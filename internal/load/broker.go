@@ -3,7 +3,6 @@ package load
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"throughline/internal/rabbitmq"
 	"throughline/otelamqp"
 )
 
@@ -25,35 +25,20 @@ const (
 	// ownService is the service name of what a load publishes itself.
 	ownService = "throughline-load"
 
-	dialTimeout    = 5 * time.Second
+	flushTimeout   = 5 * time.Second
 	poisonInterval = time.Second
 )
 
 // broker is RabbitMQ as a load sees it beside the logins.
 type broker struct {
-	address    string // without a password
+	address    string // one or several, without a password
 	connection *amqp.Connection
 	channel    *amqp.Channel
 }
 
-func dial(address string) (*broker, error) {
-	b := &broker{address: "an address that is no URL"}
-	if u, err := url.Parse(address); err == nil {
-		b.address = u.Redacted()
-	}
-	var err error
-	b.connection, err = amqp.DialConfig(address, amqp.Config{Dial: amqp.DefaultDial(dialTimeout)})
-	if err != nil {
-		return nil, fmt.Errorf("RabbitMQ at %s: %w; see whether it runs with `throughline status`, or give RABBITMQ_URL", b.address, err)
-	}
-	if b.channel, err = b.connection.Channel(); err == nil {
-		err = b.channel.Confirm(false)
-	}
-	if err != nil {
-		b.close()
-		return nil, fmt.Errorf("RabbitMQ at %s: open a channel: %w; look into the broker's log", b.address, err)
-	}
-	return b, nil
+func dial(addresses string) (*broker, error) {
+	connection, channel, err := rabbitmq.Open(addresses)
+	return &broker{rabbitmq.Redacted(addresses), connection, channel}, err
 }
 
 func (b *broker) close() { _ = b.connection.Close() }
@@ -80,7 +65,7 @@ func (b *broker) poison(ctx context.Context, otlpGRPC string) (published int, er
 	running := ctx
 	ctx = context.WithoutCancel(ctx) // the message that is on its way gets there
 	defer func() {
-		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 		defer cancel()
 		_ = provider.Shutdown(ctx)
 	}()

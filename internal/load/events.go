@@ -52,6 +52,14 @@ func (e Events) lost() int {
 
 func (e Events) settled() bool { return e.lost() == 0 && e.DeadLettered >= e.Poison }
 
+// failure says why the count is incomplete, for example that no poison was taken.
+func (e Events) failure() error {
+	if e.Error == "" {
+		return nil
+	}
+	return errors.New(e.Error)
+}
+
 // Err is nil when nothing was lost as far as was measured.
 func (e Events) Err() error {
 	wrong := e.Checked - e.CheckedStoredOnce

@@ -12,9 +12,10 @@ import (
 // restoreTimeout bounds the restart that brings audit-mq back as it was.
 const restoreTimeout = time.Minute
 
-// setFaults restarts audit-mq with the scenario's faults, if it has any. What it
-// returns brings audit-mq back as it was; the first call does, and an end of ctx
-// does so as well. Call it in any case, for its error.
+// setFaults locks the stack and restarts audit-mq with the scenario's faults, if it
+// has any: who mends parts meanwhile would take them away. What it returns brings
+// audit-mq back as it was and unlocks; the first call does, and an end of ctx does
+// so as well. Call it in any case, for its error.
 func setFaults(ctx context.Context, options Options) (restore func() error, err error) {
 	s := options.Scenario
 	if len(s.faults) == 0 {
@@ -27,7 +28,14 @@ func setFaults(ctx context.Context, options Options) (restore func() error, err 
   throughline load
   docker compose up -d --wait audit-mq`, s.Name, settings)
 	}
+	unlock := func() {}
+	if options.Lock != nil {
+		if unlock, err = options.Lock(); err != nil {
+			return nil, err
+		}
+	}
 	restore = sync.OnceValue(func() error {
+		defer unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), restoreTimeout) // an interrupted load restores, too
 		defer cancel()
 		if err := options.RestartAuditMQ(ctx); err != nil {

@@ -3,6 +3,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -32,6 +33,9 @@ type Options struct {
 	// added to its environment; without any, as it was. It is nil for one that is
 	// not ours to restart.
 	RestartAuditMQ func(ctx context.Context, variables ...string) error
+	// Lock keeps others from starting and stopping parts until unlock is called. The
+	// scenarios that restart audit-mq hold it; nil for one that is not ours.
+	Lock func() (unlock func(), err error)
 }
 
 // Run drives the scenario until the duration is over or ctx ends, and then waits
@@ -81,6 +85,26 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	report.Events = tally.wait(wait, lastAnswer, acknowledged, report.Events)
 	report.Error = message(restore())
 	return report, nil
+}
+
+// Inject drives the scenario until the duration is over or ctx ends, and then brings
+// audit-mq back as it was. Unlike Run it does not wait for events to be stored, and
+// its report has none.
+func Inject(ctx context.Context, options Options) (Report, error) {
+	var b *broker
+	if options.Scenario.poison {
+		var err error
+		if b, err = dial(options.RabbitMQURL); err != nil {
+			return Report{}, err
+		}
+		defer b.close()
+	}
+	restore, err := setFaults(ctx, options)
+	if err != nil {
+		return Report{}, err
+	}
+	report, _ := drive(ctx, options, b)
+	return report, errors.Join(restore(), report.Events.failure())
 }
 
 // drive sends the scenario's requests, and its poison beside them. It returns

@@ -90,6 +90,20 @@ type consumer struct {
 	starts [][]string
 	fail   map[int]error // by restart, from 1
 	ended  bool          // the context of the last restart
+
+	locked, unlocked int  // how often
+	unguarded        bool // a restart came outside a lock
+}
+
+func (c *consumer) lock() (func(), error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.locked++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.unlocked++
+	}, nil
 }
 
 func (c *consumer) restart(ctx context.Context, variables ...string) error {
@@ -97,13 +111,14 @@ func (c *consumer) restart(ctx context.Context, variables ...string) error {
 	defer c.mu.Unlock()
 	c.starts = append(c.starts, slices.Clone(variables))
 	c.ended = ctx.Err() != nil
+	c.unguarded = c.unguarded || c.locked != c.unlocked+1
 	return c.fail[len(c.starts)]
 }
 
 func slowConsumer(t *testing.T, c *consumer) Options {
 	t.Helper()
 	options := start(t, never, never)
-	options.RestartAuditMQ = c.restart
+	options.RestartAuditMQ, options.Lock = c.restart, c.lock
 	var err error
 	options.Scenario, err = Find("slow-consumer")
 	require.NoError(t, err)
@@ -148,6 +163,28 @@ func TestConsumerThatIsNotBroughtBackIsReported(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, report.Err(), "audit-mq may still run with AUDIT_MQ_DELAY=1s")
 	require.ErrorContains(t, report.Err(), "throughline up")
+}
+
+func TestTheStackIsLockedWhileItsConsumerIsChanged(t *testing.T) {
+	for name, fail := range map[string]map[int]error{"well": nil, "it does not start": {1: errors.New("it dies")}, "nor again": {1: errors.New("it dies"), 2: errors.New("it dies")}} {
+		c := &consumer{fail: fail}
+		_, _ = Run(t.Context(), slowConsumer(t, c))
+		assert.Equal(t, []int{1, 1}, []int{c.locked, c.unlocked}, name)
+		assert.False(t, c.unguarded, name)
+	}
+
+	c := &consumer{}
+	options := slowConsumer(t, c)
+	options.Lock = func() (func(), error) { return nil, errors.New("throughline evaluate (pid 7) is at work") }
+	_, err := Run(t.Context(), options)
+	require.ErrorContains(t, err, "throughline evaluate (pid 7) is at work")
+	assert.Empty(t, c.starts)
+
+	steady := slowConsumer(t, c)
+	steady.Scenario = Scenarios[0]
+	_, err = Run(t.Context(), steady)
+	require.NoError(t, err)
+	assert.Zero(t, c.locked, "up may mend a part that was killed under a load")
 }
 
 func TestConsumerOfSomebodyElseIsLeftAlone(t *testing.T) {

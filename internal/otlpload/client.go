@@ -3,6 +3,7 @@ package otlpload
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,18 +27,21 @@ const (
 	answerTimeout = 10 * time.Second
 )
 
-// Client sends spans by OTLP over gRPC. Its methods can be used from several
-// goroutines.
+// Client sends spans by OTLP. Its methods can be used from several goroutines.
 type Client struct {
 	endpoint     string
-	connection   *grpc.ClientConn
-	exporter     ptraceotlp.GRPCClient
+	export       func(context.Context, ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error)
+	close        func() error
 	acknowledged atomic.Int64
 }
 
-// Dial makes a client of the receiver at endpoint, host:port. It connects by
-// itself, now and after an outage.
+// Dial makes a client of the receiver at endpoint: host:port for OTLP over gRPC, or
+// the http:// or https:// URL, without /v1/traces, for OTLP over HTTP. It connects
+// by itself, now and after an outage.
 func Dial(endpoint string) (*Client, error) {
+	if strings.Contains(endpoint, "://") {
+		return dialHTTP(endpoint)
+	}
 	connection, err := grpc.NewClient(endpoint,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{
@@ -47,7 +51,10 @@ func Dial(endpoint string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("OTLP receiver %s: %w; give host:port", endpoint, err)
 	}
-	return &Client{endpoint: endpoint, connection: connection, exporter: ptraceotlp.NewGRPCClient(connection)}, nil
+	exporter := ptraceotlp.NewGRPCClient(connection)
+	return &Client{endpoint: endpoint, close: connection.Close, export: func(ctx context.Context, request ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
+		return exporter.Export(ctx, request)
+	}}, nil
 }
 
 // Send returns nil once the receiver has acknowledged every span. It sends again
@@ -81,12 +88,12 @@ func (c *Client) Send(ctx context.Context, traces ptrace.Traces) error {
 func (c *Client) Acknowledged() int64 { return c.acknowledged.Load() }
 
 // Close ends the connection.
-func (c *Client) Close() error { return c.connection.Close() }
+func (c *Client) Close() error { return c.close() }
 
 func (c *Client) attempt(ctx context.Context, request ptraceotlp.ExportRequest, spans int) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	response, err := c.exporter.Export(ctx, request)
+	response, err := c.export(ctx, request)
 	if err != nil {
 		return err
 	}

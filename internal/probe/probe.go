@@ -3,6 +3,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -67,22 +68,26 @@ func GRPC(address string) Probe {
 	}
 }
 
-// AMQP opens a connection, which proves listener, credentials and virtual host.
-func AMQP(url string) Probe {
+// AMQP opens a connection to one of the addresses, which proves listener, credentials
+// and virtual host.
+func AMQP(addresses ...string) Probe {
 	return func(ctx context.Context) error {
-		conn, err := amqp.DialConfig(url, amqp.Config{
-			Dial: func(network, address string) (net.Conn, error) {
-				dialer := net.Dialer{Timeout: Timeout}
-				conn, err := dialer.DialContext(ctx, network, address)
-				if err != nil {
-					return nil, err
-				}
-				return conn, conn.SetDeadline(time.Now().Add(Timeout))
-			},
-		})
-		if err != nil {
-			return err
+		dial := func(network, address string) (net.Conn, error) {
+			dialer := net.Dialer{Timeout: Timeout}
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return conn, conn.SetDeadline(time.Now().Add(Timeout))
 		}
-		return conn.Close()
+		var errs []error
+		for _, address := range addresses {
+			conn, err := amqp.DialConfig(address, amqp.Config{Dial: dial})
+			if err == nil {
+				return conn.Close()
+			}
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
 	}
 }

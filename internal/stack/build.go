@@ -217,7 +217,7 @@ func (b *build) upToDate() (bool, error) {
 
 func (b *build) inputsFile() string { return b.makes[0] + ".inputs" }
 
-// inputs returns a hash of what the room says: its pinned modules and its sources.
+// inputs returns a hash of what the module says: its pinned dependencies and its sources.
 func (b *build) inputs() (string, error) {
 	if b.always {
 		return "", nil

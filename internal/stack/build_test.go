@@ -14,8 +14,8 @@ import (
 
 const helloWorld = "package main\n\nfunc main() { println(\"hello\") }\n"
 
-// fakeRoom adds a part that is built from a module with the given source.
-func fakeRoom(t *testing.T, s *Stack, name, source string, always bool) *build {
+// fakeModule adds a part that is built from a module with the given source.
+func fakeModule(t *testing.T, s *Stack, name, source string, always bool) *build {
 	t.Helper()
 	dir := filepath.Join(s.root, name)
 	for file, content := range map[string]string{"go.mod": "module " + name + "\n\ngo 1.26\n", "go.sum": "", "main.go": source} {
@@ -34,8 +34,8 @@ func fakeRoom(t *testing.T, s *Stack, name, source string, always bool) *build {
 func TestBuildsWhatIsMissing(t *testing.T) {
 	ctx := t.Context()
 	s := fakeStack(t)
-	first := fakeRoom(t, s, "first", helloWorld, false)
-	second := fakeRoom(t, s, "second", helloWorld, true)
+	first := fakeModule(t, s, "first", helloWorld, false)
+	second := fakeModule(t, s, "second", helloWorld, true)
 	var events recorder
 	if err := s.Build(ctx, &events); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestBuildsWhatIsMissing(t *testing.T) {
 
 func TestAFailedBuildShowsItsLastLines(t *testing.T) {
 	s := fakeStack(t)
-	b := fakeRoom(t, s, "broken", "package main\n\nfunc main() { undefined() }\n", false)
+	b := fakeModule(t, s, "broken", "package main\n\nfunc main() { undefined() }\n", false)
 	err := s.Build(t.Context(), discard{})
 	if err == nil || !strings.Contains(err.Error(), "undefined: undefined") || !strings.Contains(err.Error(), "build-broken.log") {
 		t.Errorf("error %v, want the compiler's words and the log", err)
@@ -94,7 +94,7 @@ func TestAFailedBuildShowsItsLastLines(t *testing.T) {
 
 func TestAnInterruptedBuildLeavesNothing(t *testing.T) {
 	s := fakeStack(t)
-	b := fakeRoom(t, s, "slow", helloWorld, false)
+	b := fakeModule(t, s, "slow", helloWorld, false)
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupted := interruptingReporter{interrupt: interrupt}
 	if err := s.Build(ctx, interrupted); !errors.Is(err, context.Canceled) {
@@ -122,7 +122,7 @@ func TestATraceIsShownWhileTheRestIsBuilt(t *testing.T) {
 	defer func(all []string) { traceable = all }(traceable)
 	traceable = []string{"serves"}
 	s := fakeStack(t, "serves", "parent")
-	s.parts[1].made = fakeRoom(t, s, "room", helloWorld, false)
+	s.parts[1].made = fakeModule(t, s, "module", helloWorld, false)
 
 	unlock, err := s.lockBuilds(t.Context(), discard{}) // so that the build waits until the trace is shown
 	if err != nil {

@@ -15,11 +15,11 @@ import (
 // Collector is a collector beside the stack's own: of the same binary and with
 // the same variables, on ports and with queues of its own.
 type Collector struct {
+	Program
 	OTLPGRPC string // host:port
+	OTLPHTTP string // host:port
+	Zipkin   string // host:port
 	Metrics  string // URL, in Prometheus format
-
-	stack *Stack
-	part  part
 }
 
 // RunCollector starts another collector and waits until it is healthy. Each
@@ -35,7 +35,7 @@ func (s *Stack) RunCollector(ctx context.Context, name string, configs []string,
 	if err := executable(own.binary); err != nil {
 		return nil, fmt.Errorf("%s: %s: %w; run `throughline up` first", own.name, own.binary, err)
 	}
-	ports := s.unusedPorts(own.ports)
+	ports := s.UnusedPorts(own.ports)
 	at := func(variable string) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[variable])) }
 
 	p := *own
@@ -54,26 +54,17 @@ func (s *Stack) RunCollector(ctx context.Context, name string, configs []string,
 	}
 
 	c := &Collector{
+		Program:  Program{stack: s, part: p},
 		OTLPGRPC: at("COLLECTOR_OTLP_GRPC_PORT"),
+		OTLPHTTP: at("COLLECTOR_OTLP_HTTP_PORT"),
+		Zipkin:   at("COLLECTOR_ZIPKIN_PORT"),
 		Metrics:  "http://" + at("COLLECTOR_METRICS_PORT") + "/metrics",
-		stack:    s, part: p,
 	}
-	if err := c.Stop(ctx); err != nil { // one that a killed process has left
+	if err := c.Remove(ctx); err != nil { // one that a killed process has left
 		return nil, err
 	}
-	if _, err := s.ensure(ctx, &c.part, discard{}); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(s.dataDir(p.name)))
+	if err := c.Start(ctx); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(c.DataDir()))
 	}
 	return c, nil
-}
-
-// Usage returns what the collector has taken. The error says that it does not run.
-func (c *Collector) Usage() (Usage, error) { return c.stack.usageOf(c.part.name) }
-
-// Stop ends the collector and removes its data.
-func (c *Collector) Stop(ctx context.Context) error {
-	if err := c.stack.stop(ctx, c.part.name, c.part.grace); err != nil {
-		return err
-	}
-	return os.RemoveAll(c.stack.dataDir(c.part.name))
 }

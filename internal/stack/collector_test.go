@@ -39,7 +39,7 @@ func TestACollectorBesideTheStacksOwnLeavesNothing(t *testing.T) {
 	require.True(t, id.alive())
 	assert.FileExists(t, filepath.Join(s.dataDir("otel-collector-second"), "queue"))
 
-	require.NoError(t, c.Stop(t.Context()))
+	require.NoError(t, c.Remove(t.Context()))
 	assert.False(t, id.alive())
 	assert.NoDirExists(t, s.dataDir("otel-collector-second"))
 	_, err = c.Usage()

@@ -35,7 +35,17 @@ func (s *Stack) Down(ctx context.Context, reporter Reporter, options DownOptions
 	if !options.Volumes {
 		return nil
 	}
-	return errors.Join(os.RemoveAll(filepath.Join(s.runDir, "data")), os.RemoveAll(filepath.Join(s.runDir, "logs")))
+	data, logs := filepath.Join(s.runDir, "data"), filepath.Join(s.runDir, "logs")
+	if _, err := os.Stat(s.markerFile()); err != nil && (exists(data) || exists(logs)) {
+		return fmt.Errorf("%s and %s are not deleted: no stack has started from %s, as it has no file %s; check THROUGHLINE_RUN_DIR, or run `throughline up` once if an older version has made them",
+			data, logs, s.runDir, filepath.Base(s.markerFile()))
+	}
+	return errors.Join(os.RemoveAll(data), os.RemoveAll(logs), os.RemoveAll(s.markerFile()))
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // Stop stops a part: SIGTERM, and SIGKILL when it does not end in time or ctx ends.
@@ -101,7 +111,13 @@ func (s *Stack) stopAll(ctx context.Context, names []string, reporter Reporter) 
 
 // begin takes the run directory and clears away what killed processes have left.
 func (s *Stack) begin(ctx context.Context, reporter Reporter) (unlock func(), err error) {
-	unlock, err = s.lockRun()
+	unlock, err = s.Lock()
+	if err != nil && s.supervisorWorks() { // it makes way
+		if err := s.stop(ctx, supervisor, supervisorGrace); err != nil {
+			return nil, err
+		}
+		unlock, err = s.Lock()
+	}
 	if err != nil {
 		return nil, err
 	}

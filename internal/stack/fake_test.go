@@ -27,6 +27,16 @@ func TestMain(m *testing.M) {
 	case "dies":
 		fmt.Println("the disk is full")
 		os.Exit(3)
+	case "dies at first": // as often as DEATHS says
+		for n := range strings.Count(os.Getenv("DEATHS"), "+") {
+			mark := filepath.Join(os.Getenv(runDirVariable), fmt.Sprintf("death-%d", n))
+			if _, err := os.Stat(mark); err != nil {
+				_ = os.WriteFile(mark, nil, 0o644)
+				fmt.Println("panic: not begun")
+				os.Exit(2)
+			}
+		}
+		serve(http.StatusOK)
 	case "sick": // runs, and never becomes healthy
 		fmt.Println("waiting for a quorum")
 		serve(http.StatusServiceUnavailable)

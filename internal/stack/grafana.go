@@ -1,9 +1,11 @@
 package stack
 
 import (
+	"cmp"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"throughline/internal/probe"
@@ -18,6 +20,8 @@ func (s *Stack) grafana(env *environment) *part {
 		return nil
 	}
 	data := s.dataDir("grafana")
+	host, _, _ := strings.Cut(s.at("GRAFANA_PORT"), ":")
+	domain := cmp.Or(env.getenv("GRAFANA_DOMAIN"), host)
 	return &part{
 		name:   "grafana",
 		needs:  []string{"tempo", "jaeger", "loki", "prometheus"},
@@ -32,13 +36,19 @@ func (s *Stack) grafana(env *environment) *part {
 			"GF_SERVER_HTTP_ADDR=" + s.bindHost,
 			"GF_SERVER_HTTP_PORT=" + strconv.Itoa(s.ports["GRAFANA_PORT"]),
 			"GF_PATHS_PROVISIONING=" + filepath.Join(s.root, "grafana", "provisioning"),
+			"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH=" + filepath.Join(s.root, "grafana", "dashboards", "message-flow.json"),
 			"GF_PATHS_DATA=" + data,
 			"GF_PATHS_LOGS=" + filepath.Join(data, "log"),
 			"GF_PATHS_PLUGINS=" + filepath.Join(data, "plugins"),
 			"GF_LOG_MODE=console",
-			// Whoever reaches the port is on this machine already: its administrator, without a password.
+			// Whoever reaches the port looks, without an account: there is none. A page of
+			// another origin whose name leads here (DNS rebinding) is sent away.
+			"GF_SERVER_DOMAIN=" + domain,
+			"GF_SERVER_ENFORCE_DOMAIN=true",
+			"GF_SERVER_ROOT_URL=http://" + domain + ":" + strconv.Itoa(s.ports["GRAFANA_PORT"]) + "/",
 			"GF_AUTH_ANONYMOUS_ENABLED=true",
-			"GF_AUTH_ANONYMOUS_ORG_ROLE=Admin",
+			"GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer",
+			"GF_USERS_VIEWERS_CAN_EDIT=true", // the links between signals lead to Explore; nothing is saved
 			"GF_AUTH_BASIC_ENABLED=false",
 			"GF_AUTH_DISABLE_LOGIN_FORM=true",
 			"GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION=true",

@@ -10,8 +10,8 @@ import (
 // installRecord is the name under which a running installation has its pid file.
 const installRecord = "install"
 
-// notInstalled returns the parts whose program has to be installed first; the
-// error says what to type where that cannot be done from here.
+// notInstalled returns the parts, such as the nodes of a broker, whose one program has
+// to be installed first; the error says what to type where that cannot be done from here.
 func (s *Stack) notInstalled() ([]*part, error) {
 	var parts []*part
 	for _, p := range s.parts {
@@ -29,9 +29,13 @@ func (s *Stack) notInstalled() ([]*part, error) {
 	return parts, nil
 }
 
-// install installs the program of a part. It is not interrupted: a package
+// install installs the program of the parts. It is not interrupted: a package
 // manager that is stopped half-way has to be repaired by hand.
-func (s *Stack) install(ctx context.Context, p *part, reporter Reporter) error {
+func (s *Stack) install(ctx context.Context, parts []*part, reporter Reporter) error {
+	if len(parts) == 0 {
+		return nil
+	}
+	p := parts[0]
 	reporter.Note(fmt.Sprintf("%s: installing it with %s", p.name, s.display(p.installer)))
 	done := make(chan error, 1)
 	go func() {

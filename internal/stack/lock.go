@@ -11,9 +11,12 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lockRun takes the run directory, in which only one process at a time starts
-// and stops parts. The system releases it however the process ends.
-func (s *Stack) lockRun() (unlock func(), err error) {
+// Lock takes the run directory, in which only one process at a time starts and
+// stops parts. Up, Down and Build take it themselves. Whoever calls Start, Stop,
+// Kill, RunCollector or SetSampling, which do not, and must not be disturbed, holds
+// it meanwhile: Up would mend what was broken on purpose. The error names the
+// process that has it. The system releases it however the process ends.
+func (s *Stack) Lock() (unlock func(), err error) {
 	lock := newLock(s.runDir)
 	taken, err := lock.try()
 	if err != nil {

@@ -18,29 +18,40 @@ import (
 	"throughline/internal/probe"
 )
 
-// console is this command itself, serving its page.
-func (s *Stack) console(env *environment) *part {
+// console shows the dashboards and traces. The links are to the pages of the other
+// parts, and to an answer of the API of those that have no page natively: of Tempo and
+// Loki by way of the console, as browsers refuse their ports.
+func (s *Stack) console(env *environment, grafana *part) *part {
+	e := s.Endpoints()
+	links := []string{
+		"jaeger-api=" + e.Jaeger + "/api/v3/services", "tempo-api=" + e.Console + "/proxy/tempo/api/search",
+		"loki-api=" + e.Console + "/proxy/loki/loki/api/v1/labels", "prometheus-api=" + e.Prometheus + "/api/v1/alerts",
+	}
+	if grafana != nil {
+		links = append(links, "grafana="+grafana.address)
+	}
+	if e.RabbitMQManagement != "" {
+		links = append(links, "rabbitmq="+e.RabbitMQManagement)
+	}
 	p := &part{
 		name:     "console",
 		version:  "source",
 		needs:    []string{"tempo", "jaeger", "loki", "prometheus"},
 		optional: true,
-		args:     []string{"console"},
 		ports:    []string{"CONSOLE_PORT"},
-		env:      env.given("CONSOLE_ALLOWED_HOSTS", "GRAFANA_HOME"),
-		address:  "http://" + s.at("CONSOLE_PORT"),
-		ready:    probe.HTTP("http://" + s.at("CONSOLE_PORT") + "/api/config"),
-		grace:    5 * time.Second,
+		env: append([]string{
+			"PROMETHEUS_URL=" + e.Prometheus,
+			"LOKI_URL=" + e.Loki,
+			"TEMPO_URL=" + e.Tempo,
+			"JAEGER_URL=" + e.Jaeger,
+			"CONSOLE_LINKS=" + strings.Join(links, " "),
+			"CONSOLE_SERVICES=login-api=" + e.LoginAPI + " audit-mq=" + e.AuditMQ,
+		}, env.given("CONSOLE_ALLOWED_HOSTS")...),
+		address: "http://" + s.at("CONSOLE_PORT"),
+		ready:   probe.HTTP("http://" + s.at("CONSOLE_PORT") + "/api/config"),
+		grace:   5 * time.Second,
 	}
-	for variable := range s.ports { // it names them all
-		if variable != "CONSOLE_PORT" {
-			p.env = append(p.env, s.portEnv(variable)...)
-		}
-	}
-	slices.Sort(p.env)
-	if s.broker.external {
-		p.env = append(p.env, "RABBITMQ_URL="+s.broker.redacted)
-	}
+	s.allowFaults(env, p)
 	if p.binary = env.binary("CONSOLE_BIN"); p.binary != "" {
 		p.version = "given"
 		return p
@@ -49,7 +60,7 @@ func (s *Stack) console(env *environment) *part {
 	p.made = &build{
 		name:     "console",
 		dir:      s.root,
-		packages: []string{"./cmd/throughline"},
+		packages: []string{"./cmd/console"},
 		makes:    []string{p.binary},
 		always:   true,
 		before:   s.buildPage,
@@ -58,10 +69,23 @@ func (s *Stack) console(env *environment) *part {
 	return p
 }
 
-// ConsoleAddress is where the console listens, host:port.
-func (s *Stack) ConsoleAddress() string { return s.listen("CONSOLE_PORT") }
+// allowFaults gives the console, when CONSOLE_FAULTS=allow, the command that brings
+// faults about, and what the command needs to know this stack.
+func (s *Stack) allowFaults(env *environment, p *part) {
+	switch value := env.getenv("CONSOLE_FAULTS"); value {
+	case "":
+		return
+	case "allow":
+	default:
+		env.errorf("CONSOLE_FAULTS=%s: give allow, or unset it", value)
+		return
+	}
+	command := env.throughline()
+	p.env = append(append(env.all(), p.env...), "CONSOLE_FAULTS=allow", "CONSOLE_FAULT_COMMAND="+command)
+	p.grace = readyTimeout + 15*time.Second // a fault that goes on is ended first, and what it stopped is started again
+}
 
-// buildPage brings console/dist, which the command embeds, up to date. Where that
+// buildPage brings console/dist, which the console embeds, up to date. Where that
 // cannot be done it says so: the console then serves what was built before, or
 // tells what is missing.
 func (s *Stack) buildPage(ctx context.Context, reporter Reporter, tick func()) error {
@@ -74,7 +98,7 @@ func (s *Stack) buildPage(ctx context.Context, reporter Reporter, tick func()) e
 		return nil
 	}
 	for _, command := range [][]string{
-		{"npm", "ci"},
+		{"npm", "ci", "--ignore-scripts"}, // a package may not run anything here
 		{"npm", "run", "build"},
 	} {
 		if err := s.runTool(ctx, "build-page", buildRecord, command, filepath.Join(s.root, "console"), tick); err != nil {

@@ -53,7 +53,7 @@ func TestThePageIsBuiltAgainWhenItsSourcesChange(t *testing.T) {
 		assert.Empty(t, events.notes)
 		return told(t, s)
 	}
-	whole := []string{"ci", "run build"}
+	whole := []string{"ci --ignore-scripts", "run build"}
 	assert.Equal(t, whole, build())
 	assert.Empty(t, build())
 	for _, source := range []string{"console/src/main.tsx", "console/src/new.tsx", "console/vite.config.ts", "grafana/dashboards/flow.json"} {
@@ -72,9 +72,9 @@ func TestThePageIsBuiltAgainWhenItsSourcesChange(t *testing.T) {
 func TestAPageThatCannotBeBuiltIsToldInOneLine(t *testing.T) {
 	for npm, want := range map[string]string{
 		"":                          "npm is missing",
-		"echo no network; exit 1":   "npm ci failed: exit status 1: see run/logs/build-page.log",
+		"echo no network; exit 1":   "npm ci --ignore-scripts failed: exit status 1: see run/logs/build-page.log",
 		`[ "$1" = ci ] || exit 7`:   "npm run build failed: exit status 7: see run/logs/build-page.log",
-		"rm -rf dist; kill -9 $$\n": "npm ci failed: signal: killed",
+		"rm -rf dist; kill -9 $$\n": "npm ci --ignore-scripts failed: signal: killed",
 	} {
 		s, _ := pageTree(t, npm)
 		for range 2 { // it is tried each time
@@ -100,8 +100,8 @@ func TestUpDoesWithoutAnOptionalPart(t *testing.T) {
 	var events recorder
 	require.NoError(t, s.Up(t.Context(), &events, UpOptions{}))
 	assert.Equal(t, map[string]State{"dies": Stopped, "serves": Running}, states(s))
-	require.Len(t, events.notes, 1)
-	assert.Contains(t, events.notes[0], "dies")
+	require.Len(t, events.notes, startAttempts)
+	assert.Contains(t, events.notes[startAttempts-1], "the disk is full")
 }
 
 func TestUpDoesWithoutAnOptionalPartWhosePortIsTaken(t *testing.T) {
@@ -123,14 +123,6 @@ func TestTheConsoleKnowsWhereTheOthersAre(t *testing.T) {
 	require.NoError(t, err)
 	console, err := s.part("console")
 	require.NoError(t, err)
-	env := map[string]string{}
-	for _, setting := range console.env {
-		name, value, _ := strings.Cut(setting, "=")
-		env[name] = value
-	}
-	again, err := newStack(t, env)
-	require.NoError(t, err)
-	want := s.Endpoints()
-	want.RabbitMQ = "amqp://app:xxxxx@127.0.0.1:1/" // which is not the console's business
-	assert.Equal(t, want, again.Endpoints())
+	assert.Contains(t, console.env, "TEMPO_URL=http://127.0.0.1:4711")
+	assert.NotContains(t, strings.Join(console.env, " "), "secret", "the broker is not the console's business")
 }

@@ -2,11 +2,10 @@ package stack
 
 import (
 	"cmp"
-	"os/exec"
+	"context"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"throughline/internal/probe"
@@ -30,12 +29,15 @@ type part struct {
 	installer string // script that installs the binary where it is missing; "" where it is built
 	otherwise string // what a person can do instead
 
+	check string // flag with which it looks at its configuration, and ends; "" where there is none
+
 	ports   []string // variables of the ports that it listens on
 	env     []string // all that it gets beside what process.go lets through
 	files   []string // configuration: a change restarts the part
 	address string   // what a person dials or opens
 	ready   probe.Probe
-	grace   time.Duration // from SIGTERM to SIGKILL
+	begun   func(context.Context) error // what follows when it is ready after a start; nil for nothing
+	grace   time.Duration               // from SIGTERM to SIGKILL
 }
 
 func (p *part) command() []string {
@@ -45,17 +47,20 @@ func (p *part) command() []string {
 	return append([]string{p.binary}, p.args...)
 }
 
-// table returns the parts, and the builds in the order in which a person profits.
+// table returns the parts, and the builds in their order: first all that a first
+// trace takes, then the console, which shows it, then the other stores.
 func (s *Stack) table(env *environment) ([]*part, []*build) {
 	var (
 		services   = &build{name: "services", dir: s.root, always: true, usual: 45 * time.Second}
 		collector  = s.collector(env)
-		tempo      = s.room(env, "tempo", "tempo", "github.com/grafana/tempo/cmd/tempo", "tempo", "TEMPO", 3*time.Minute)
-		jaeger     = s.room(env, "jaeger", "jaeger", "github.com/jaegertracing/jaeger/cmd/jaeger", "jaeger", "JAEGER", 4*time.Minute)
-		loki       = s.room(env, "loki", "loki", "github.com/grafana/loki/v3/cmd/loki", "loki", "LOKI", 4*time.Minute)
-		prometheus = s.room(env, "prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus", "prometheus", "PROMETHEUS", 2*time.Minute, prometheusTags)
-		promtool   = s.room(env, "promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool", "promtool", "PROMTOOL", 30*time.Second, prometheusTags)
+		tempo      = s.upstream(env, "tempo", "tempo", "github.com/grafana/tempo/cmd/tempo", "tempo", "TEMPO", 3*time.Minute)
+		jaeger     = s.upstream(env, "jaeger", "jaeger", "github.com/jaegertracing/jaeger/cmd/jaeger", "jaeger", "JAEGER", 4*time.Minute)
+		loki       = s.upstream(env, "loki", "loki", "github.com/grafana/loki/v3/cmd/loki", "loki", "LOKI", 4*time.Minute)
+		prometheus = s.upstream(env, "prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus", "prometheus", "PROMETHEUS", 2*time.Minute, prometheusTags)
+		minio      = s.upstream(env, "minio", "minio", "github.com/minio/minio", "minio", "MINIO", 5*time.Minute)
+		promtool   = s.upstream(env, "promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool", "promtool", "PROMTOOL", 30*time.Second, prometheusTags)
 	)
+	s.programs = []binary{jaeger, tempo, minio, promtool}
 
 	// What every service gets; the second half is the user's to set.
 	telemetry := append([]string{
@@ -73,6 +78,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 		p.files = []string{p.args[1]}
 		p.env = append(p.env, telemetry...)
 		p.grace = 20 * time.Second
+		p.check = "-check"
 		if p.binary = env.binary(variable); p.binary == "" {
 			p.binary = filepath.Join(s.buildDir, "bin", name)
 			p.made = services
@@ -84,43 +90,26 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 		return &p
 	}
 
-	rabbitmq := &part{
-		name:      "rabbitmq",
-		ports:     brokerPorts,
-		env:       []string{"RABBITMQ_DATA_DIR=" + s.dataDir("rabbitmq")},
-		script:    filepath.Join(s.root, "rabbitmq", "run.sh"),
-		files:     []string{"rabbitmq/run.sh", "rabbitmq/rabbitmq.conf", "rabbitmq/enabled_plugins"},
-		installer: filepath.Join(s.root, "rabbitmq", "install.sh"),
-		otherwise: "install RabbitMQ and set RABBITMQ_BIN to its rabbitmq-server, or set RABBITMQ_URL to a broker that runs",
-		address:   "amqp://" + s.at("RABBITMQ_PORT"),
-		ready:     probe.AMQP(s.broker.url),
-		grace:     30 * time.Second,
-	}
+	management := append(env.given(managementPassword), "RABBITMQ_MANAGEMENT_ENDPOINT="+s.Endpoints().RabbitMQManagement)
 	if s.broker.external {
-		rabbitmq = &part{name: "rabbitmq", external: true, address: s.broker.redacted, ready: probe.AMQP(s.broker.url)}
-	} else {
-		rabbitmq.binary = s.rabbitmqServer(env)
-		rabbitmq.version = rabbitmqVersion(rabbitmq.binary)
-		rabbitmq.env = append(rabbitmq.env, "RABBITMQ_BIN="+rabbitmq.binary)
-	}
-
-	management := []string{"RABBITMQ_MANAGEMENT_ENDPOINT=" + s.Endpoints().RabbitMQManagement}
-	if s.broker.external {
-		management = env.given("RABBITMQ_MANAGEMENT_ENDPOINT", "RABBITMQ_MANAGEMENT_USER", "RABBITMQ_MANAGEMENT_PASSWORD")
+		management = env.given("RABBITMQ_MANAGEMENT_ENDPOINT", "RABBITMQ_MANAGEMENT_USER", managementPassword)
 	}
 	rules, err := filepath.Glob(filepath.Join(s.root, "prometheus", "rules", "*.yml"))
 	if err != nil {
 		env.errorf("prometheus/rules: %w", err)
 	}
 
-	parts := []*part{
+	nodes := brokerNodes[:s.broker.nodes]
+	parts := slices.Concat([]*part{
 		service("login-api", "LOGIN_API_BIN", part{
-			needs: []string{"user-rpc", "rabbitmq", "otel-collector"},
+			needs: append([]string{"user-rpc", "otel-collector"}, nodes...),
 			ports: []string{"LOGIN_API_PORT"},
 			env: append([]string{
 				"USER_RPC_TARGET=" + s.at("USER_RPC_PORT"),
-				"RABBITMQ_URL=" + s.broker.url,
-			}, env.given("LOGIN_API_ACCESS_SECRET")...),
+				"RABBITMQ_URL=" + s.brokerURLs("login-api"),
+				// Loads come from this machine.
+				"LOGIN_API_UNLIMITED_CALLERS=" + cmp.Or(env.getenv("LOGIN_API_UNLIMITED_CALLERS"), "127.0.0.0/8"),
+			}, env.given("LOGIN_API_ACCESS_SECRET", "LOGIN_API_TRUSTED_CALLERS", "LOGIN_API_ADDRESS_LIMIT")...),
 			address: "http://" + s.at("LOGIN_API_PORT"),
 			ready:   probe.HTTP("http://" + s.at("LOGIN_API_PORT") + "/healthz"),
 		}),
@@ -132,16 +121,16 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			ready:   probe.GRPC(s.at("USER_RPC_PORT")),
 		}),
 		service("audit-mq", "AUDIT_MQ_BIN", part{
-			needs: []string{"rabbitmq", "otel-collector"},
+			needs: append([]string{"otel-collector"}, nodes...),
 			ports: []string{"AUDIT_MQ_PORT"},
 			env: append([]string{
 				"AUDIT_DB=" + filepath.Join(s.dataDir("audit-mq"), "audit.db"),
-				"RABBITMQ_URL=" + s.broker.url,
-			}, env.given("AUDIT_MQ_DELAY", "AUDIT_MQ_FAILURE_RATIO")...),
+				"RABBITMQ_URL=" + s.brokerURLs("audit-mq"),
+			}, env.given("AUDIT_MQ_DELAY", "AUDIT_MQ_FAILURE_RATIO", "AUDIT_RETENTION")...),
 			address: "http://" + s.at("AUDIT_MQ_PORT"),
 			ready:   probe.HTTP("http://" + s.at("AUDIT_MQ_PORT") + "/healthz"),
 		}),
-		rabbitmq,
+	}, s.brokerParts(env), []*part{
 		{
 			name:    "otel-collector",
 			version: collector.version,
@@ -173,7 +162,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			ports:   []string{"TEMPO_PORT", "TEMPO_GRPC_PORT", "TEMPO_OTLP_HTTP_PORT"},
 			env: []string{
 				"TEMPO_DATA_DIR=" + s.dataDir("tempo"),
-				"GOMEMLIMIT=200MiB", // else it grows past 700 MB between blocks
+				"GOMEMLIMIT=700MiB", // with less it often collects garbage while it finishes a block
 			},
 			files:   []string{"tempo/config.yaml"},
 			address: "http://" + s.at("TEMPO_PORT"),
@@ -230,21 +219,25 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			ready:   probe.HTTP("http://" + s.at("PROMETHEUS_PORT") + "/-/ready"),
 			grace:   20 * time.Second,
 		},
-	}
+	})
 	if s.sampling {
 		parts = s.twoTiers(env, parts, collector)
 	}
-	console := s.console(env)
+	grafana := s.grafana(env)
+	console := s.console(env, grafana)
 	parts = append([]*part{console}, parts...)
-	if grafana := s.grafana(env); grafana != nil {
+	if grafana != nil {
 		parts = append([]*part{grafana}, parts...)
+	}
+	if p := s.supervisorPart(env, parts); p != nil {
+		parts = append([]*part{p}, parts...)
 	}
 	for _, p := range parts {
 		p.env = append(append(p.env, "BIND_HOST="+s.bindHost), s.portEnv(p.ports...)...)
 	}
 
 	var builds []*build
-	for _, b := range []*build{services, collector.build, tempo.build, jaeger.build, loki.build, prometheus.build, console.made, promtool.build} {
+	for _, b := range []*build{services, collector.build, tempo.build, console.made, jaeger.build, loki.build, prometheus.build} {
 		if b != nil && len(b.makes) > 0 {
 			builds = append(builds, b)
 		}
@@ -266,23 +259,24 @@ const (
 // traceable are the parts that together can show a trace.
 var traceable = []string{"login-api", "user-rpc", "audit-mq", "rabbitmq", "otel-collector", "tempo"}
 
-// binary is a versioned executable that is given, or built from its room.
+// binary is a versioned executable that is given, or built from its module.
 type binary struct {
+	name            string
 	binary, version string
 	build           *build // nil when it was given
 }
 
-// room describes the binary that the Go module in dir, a pinned upstream program, builds.
-func (s *Stack) room(env *environment, name, dir, pkg, binaryName, variable string, usual time.Duration, flags ...string) binary {
+// upstream describes the binary that the Go module in dir, a pinned upstream program, builds.
+func (s *Stack) upstream(env *environment, name, dir, pkg, binaryName, variable string, usual time.Duration, flags ...string) binary {
 	if given := env.binary(variable + "_BIN"); given != "" {
-		return binary{binary: given, version: "given"}
+		return binary{name: name, binary: given, version: "given"}
 	}
 	version := s.versions[variable+"_VERSION"]
 	if version == "" {
 		env.errorf("versions.env: %s_VERSION is missing", variable)
 	}
 	path := filepath.Join(s.buildDir, "bin", binaryName+"-"+version)
-	return binary{binary: path, version: version, build: &build{
+	return binary{name: name, binary: path, version: version, build: &build{
 		name:     name,
 		dir:      filepath.Join(s.root, dir),
 		packages: []string{pkg},
@@ -309,30 +303,4 @@ func (e *environment) given(variables ...string) []string {
 		}
 	}
 	return env
-}
-
-// debianRabbitMQ is where Debian's package has the server itself. What it puts
-// into the PATH is a wrapper that runs it as another user.
-const debianRabbitMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"
-
-// rabbitmqServer returns the path of rabbitmq-server, installed or not.
-func (s *Stack) rabbitmqServer(env *environment) string {
-	if given := env.binary("RABBITMQ_BIN"); given != "" {
-		return given
-	}
-	if runtime.GOOS != "linux" {
-		if found, err := exec.LookPath("rabbitmq-server"); err == nil {
-			return found
-		}
-	}
-	return debianRabbitMQ
-}
-
-// rabbitmqVersion reads the version out of the path that the server is linked from.
-func rabbitmqVersion(server string) string {
-	matches, _ := filepath.Glob(filepath.Join(filepath.Dir(server), "..", "lib", "rabbitmq_server-*"))
-	if len(matches) != 1 {
-		return ""
-	}
-	return strings.TrimPrefix(filepath.Base(matches[0]), "rabbitmq_server-")
 }

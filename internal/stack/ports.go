@@ -59,8 +59,9 @@ func (s *Stack) holds(p *part, pid int) bool {
 	if pid == 0 {
 		return s.readRecord(p.name).alive()
 	}
-	for _, other := range s.parts {
-		for _, member := range s.family(s.readRecord(other.name).identity) {
+	names, _ := s.recordNames() // also of what the stack, with other settings, has no more
+	for _, name := range names {
+		for _, member := range s.family(s.readRecord(name).identity) {
 			if member.PID == pid {
 				return true
 			}
@@ -69,8 +70,9 @@ func (s *Stack) holds(p *part, pid int) bool {
 	return false
 }
 
-// unusedPorts returns a port of its own for each of the variables.
-func (s *Stack) unusedPorts(variables []string) map[string]int {
+// UnusedPorts returns a port of its own for each of the variables, on which nothing
+// listens and which no part of the stack has.
+func (s *Stack) UnusedPorts(variables []string) map[string]int {
 	taken := slices.Collect(maps.Values(s.ports))
 	ports := map[string]int{}
 	for _, variable := range variables {

@@ -10,12 +10,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/host"
 	"github.com/shirou/gopsutil/v4/process"
 	"golang.org/x/sys/unix"
+
+	"throughline/internal/logfile"
 )
 
 // pollInterval is how often a condition that cannot be waited on is looked at.
@@ -27,7 +30,15 @@ type identity struct {
 	// Started is when the process started, in milliseconds after the machine did:
 	// a time of day would move whenever the clock is set.
 	Started int64 `json:"startedAfterBootMs"`
+	// Boot is the kernel's id of the boot; empty in a record of an older version.
+	Boot string `json:"boot,omitempty"`
 }
+
+// bootID is the kernel's id of this boot; empty where there is none.
+var bootID = sync.OnceValue(func() string {
+	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(id))
+})
 
 // startTolerance, in milliseconds, covers the rounding of the boot time, which is
 // known in seconds and enters four times.
@@ -39,7 +50,7 @@ func identify(pid int) (identity, error) {
 		return identity{}, err
 	}
 	started, err := startedAfterBoot(p)
-	return identity{PID: pid, Started: started}, err
+	return identity{PID: pid, Started: started, Boot: bootID()}, err
 }
 
 func startedAfterBoot(p *process.Process) (int64, error) {
@@ -56,7 +67,7 @@ func startedAfterBoot(p *process.Process) (int64, error) {
 
 // alive tells whether this very process runs. A zombie does not.
 func (id identity) alive() bool {
-	if id.PID <= 0 {
+	if id.PID <= 0 || id.Boot != "" && id.Boot != bootID() {
 		return false
 	}
 	if !runs(id.PID) {
@@ -245,21 +256,28 @@ func (s *Stack) baseEnv() []string {
 	return env
 }
 
-const maxLogSize = 20 << 20
-
 // openLog opens the log of a part or build to append to it. A large one is set
 // aside first, in place of the one that was set aside before.
 func (s *Stack) openLog(name string) (*os.File, error) {
 	path := s.logFile(name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := privateDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(path); err == nil && info.Size() > maxLogSize {
+	if info, err := os.Stat(path); err == nil && info.Size() > logfile.MaxSize {
 		if err := os.Rename(path, path+".1"); err != nil {
 			return nil, err
 		}
 	}
-	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+}
+
+// privateDir makes a directory that only its owner can look into, also of one that
+// was made otherwise: data and logs are nobody else's business.
+func privateDir(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o700)
 }
 
 // lastLines returns the last lines of a file, from offset on.
@@ -270,6 +288,9 @@ func lastLines(path string, offset int64, count int) []string {
 	}
 	defer file.Close()
 	if end, err := file.Seek(0, io.SeekEnd); err == nil {
+		if offset > end { // the log was cut
+			offset = 0
+		}
 		// Lines are short; what does not fit is not what a person reads first.
 		_, _ = file.Seek(max(offset, end-64<<10), io.SeekStart)
 	}

@@ -1,13 +1,17 @@
 package stack
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"throughline/internal/logfile"
 )
 
 func TestARecycledPidIsAStranger(t *testing.T) {
@@ -67,7 +71,7 @@ func TestLargeLogsAreSetAside(t *testing.T) {
 	if err := writeFile(path, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(path, maxLogSize+1); err != nil {
+	if err := os.Truncate(path, logfile.MaxSize+1); err != nil {
 		t.Fatal(err)
 	}
 	log, err := s.openLog("serves")
@@ -77,6 +81,35 @@ func TestLargeLogsAreSetAside(t *testing.T) {
 	defer log.Close()
 	if info, err := log.Stat(); err != nil || info.Size() != 0 {
 		t.Errorf("the log has %d bytes, %v; want a new one", info.Size(), err)
+	}
+
+	// It grows while its part runs, and is cut under it.
+	begin := []byte("begin\n")
+	if _, err := log.Write(append(begin, make([]byte, logfile.MaxSize)...)); err != nil {
+		t.Fatal(err)
+	}
+	offset := int64(logfile.MaxSize)
+	if err := logfile.Rotate(filepath.Dir(path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.WriteString("goes on\n"); err != nil {
+		t.Fatal(err)
+	}
+	aside, err := os.ReadFile(path + ".1")
+	if err != nil || !bytes.HasPrefix(aside, begin) || len(aside) != len(begin)+logfile.MaxSize {
+		t.Errorf("%d bytes are set aside, %v", len(aside), err)
+	}
+	if info, err := os.Stat(path + ".1"); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("it has the mode %v, %v; want the owner's alone", info.Mode(), err)
+	}
+	if lines := lastLines(path, offset, 20); !slices.Equal(lines, []string{"goes on"}) {
+		t.Errorf("the log ends with %q", lines)
+	}
+	if err := logfile.Rotate(filepath.Dir(path)); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadFile(path); err != nil || string(left) != "goes on\n" {
+		t.Errorf("a small log was cut: %q, %v", left, err)
 	}
 	if _, err := os.Stat(path + ".1"); err != nil {
 		t.Error(err)

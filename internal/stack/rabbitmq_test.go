@@ -3,10 +3,14 @@ package stack_test
 import (
 	"context"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
 
 	"throughline/internal/stack"
 	"throughline/internal/stack/stacktest"
@@ -20,7 +24,12 @@ type node struct {
 
 func startNode(t *testing.T) node {
 	t.Helper()
-	n := node{environment: &stacktest.Environment{}}
+	return startNodeWith(t, nil)
+}
+
+func startNodeWith(t *testing.T, env map[string]string) node {
+	t.Helper()
+	n := node{environment: &stacktest.Environment{Set: env}}
 	var err error
 	if n.Stack, err = stacktest.New(n.environment); err != nil {
 		t.Fatal(err)
@@ -124,11 +133,66 @@ func TestRabbitMQKeepsWhatItConfirmed(t *testing.T) {
 }
 
 func TestTwoRabbitMQNodesSideBySide(t *testing.T) {
-	a, b := startNode(t), startNode(t)
+	const password = "not-the-known_one"
+	a, b := startNode(t), startNodeWith(t, map[string]string{"RABBITMQ_OWNER_PASSWORD": password})
 	a.publish(t, "for a")
 	b.publish(t, "for b")
 	if err := b.Stop(t.Context(), "rabbitmq"); err != nil {
 		t.Fatal(err)
 	}
 	a.expect(t, "for a")
+
+	log, err := os.ReadFile(filepath.Join(b.RunDir(), "logs", "rabbitmq.log"))
+	require.NoError(t, err)
+	require.NotContains(t, string(log), password)
+}
+
+func TestPasswordOfTheBrokerThatDoesNotFitIsRefusedAndNotRepeated(t *testing.T) {
+	for _, variable := range []string{"RABBITMQ_OWNER_PASSWORD", "RABBITMQ_LOGIN_API_PASSWORD", "RABBITMQ_AUDIT_MQ_PASSWORD", "RABBITMQ_MANAGEMENT_PASSWORD"} {
+		const password = `se"cret`
+		_, err := stacktest.New(&stacktest.Environment{Set: map[string]string{variable: password}})
+		require.ErrorContains(t, err, variable)
+		require.NotContains(t, err.Error(), password)
+
+		script := exec.Command("../../rabbitmq/definitions.sh")
+		script.Env = append(os.Environ(), variable+"="+password)
+		said, err := script.CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(said), variable)
+		require.NotContains(t, string(said), password)
+	}
+}
+
+// A run of the installation that was killed leaves its policy behind, which must
+// not be taken for the user's by the next.
+func TestInstallationThatWasKilledLeavesNoPolicy(t *testing.T) {
+	script, err := os.ReadFile("../../rabbitmq/install.sh")
+	require.NoError(t, err)
+	for name, own := range map[string]string{"none of the user's": "", "the user's": "#!/bin/sh\nexit 7\n"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			policy := filepath.Join(dir, "policy-rc.d")
+			if own != "" {
+				require.NoError(t, os.WriteFile(policy, []byte(own), 0o755))
+			}
+			run := func(aptGet string) error {
+				for tool, body := range map[string]string{"apt-get": aptGet, "systemctl": "exit 0", "update-rc.d": "exit 0"} {
+					require.NoError(t, os.WriteFile(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+body+"\n"), 0o755))
+				}
+				cmd := exec.Command("sh", "-c", strings.ReplaceAll(string(script), "/usr/sbin/policy-rc.d", policy))
+				cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+				return cmd.Run()
+			}
+			require.Error(t, run("kill -9 $PPID"))
+			require.FileExists(t, policy, "what the killed run has left")
+			require.NoError(t, run("exit 0"))
+			left, err := os.ReadFile(policy)
+			if own == "" {
+				require.ErrorIs(t, err, os.ErrNotExist)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, own, string(left))
+		})
+	}
 }

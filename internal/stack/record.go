@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -63,22 +66,39 @@ func (s *Stack) recordNames() ([]string, error) {
 
 // writeFile writes the whole file or nothing.
 func writeFile(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
 	temporary := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err := os.WriteFile(temporary, data, 0o644); err != nil {
+	if err := os.WriteFile(temporary, data, 0o600); err != nil {
 		return err
 	}
 	return os.Rename(temporary, path)
 }
 
-// fingerprint changes when a part must be restarted to be what it should be: by
-// its command line, environment, configuration or binary.
-func (s *Stack) fingerprint(p *part) (string, error) {
+// Settings stands for all that the parts are started with, but for their binaries:
+// versions, command lines, environment and configuration. It tells nothing of them.
+func (s *Stack) Settings() (string, error) {
 	hash := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(s.versions)) {
+		fmt.Fprintf(hash, "%s=%s\x00", name, s.versions[name])
+	}
+	for _, p := range s.parts {
+		if p.optional { // shows what is measured, and changes nothing of it
+			continue
+		}
+		fmt.Fprintf(hash, "%s\x00%s\x00%s\x00", p.name, p.version, p.address)
+		if err := s.addSettings(hash, p); err != nil {
+			return "", fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:16], nil
+}
+
+// addSettings writes the command line, the environment and the configuration.
+func (s *Stack) addSettings(to io.Writer, p *part) error {
 	for _, word := range append(p.command(), p.env...) {
-		fmt.Fprintf(hash, "%s\x00", word)
+		fmt.Fprintf(to, "%s\x00", word)
 	}
 	for _, file := range p.files {
 		if !filepath.IsAbs(file) {
@@ -86,9 +106,19 @@ func (s *Stack) fingerprint(p *part) (string, error) {
 		}
 		content, err := os.ReadFile(file)
 		if err != nil {
-			return "", err
+			return err
 		}
-		fmt.Fprintf(hash, "%d\x00%s", len(content), content)
+		fmt.Fprintf(to, "%d\x00%s", len(content), content)
+	}
+	return nil
+}
+
+// fingerprint changes when a part must be restarted to be what it should be: by
+// its command line, environment, configuration or binary.
+func (s *Stack) fingerprint(p *part) (string, error) {
+	hash := sha256.New()
+	if err := s.addSettings(hash, p); err != nil {
+		return "", err
 	}
 	// The binary is only ever replaced, and its content is large.
 	info, err := os.Stat(p.binary)

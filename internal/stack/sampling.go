@@ -23,9 +23,9 @@ var samplers = []string{"sampler-1", "sampler-2"}
 // without the two components that only they need.
 func (s *Stack) collector(env *environment) binary {
 	if s.sampling {
-		return s.room(env, "otel-collector-sampling", "otel-collector/otelcol-sampling", ".", "otelcol-sampling", "COLLECTOR", 8*time.Minute)
+		return s.upstream(env, "otel-collector-sampling", "otel-collector/otelcol-sampling", ".", "otelcol-sampling", "COLLECTOR", 8*time.Minute)
 	}
-	return s.room(env, "otel-collector", "otel-collector/otelcol", ".", "otelcol", "COLLECTOR", 4*time.Minute)
+	return s.upstream(env, "otel-collector", "otel-collector/otelcol", ".", "otelcol", "COLLECTOR", 4*time.Minute)
 }
 
 // twoTiers makes the collector the first tier and adds the second.
@@ -37,20 +37,20 @@ func (s *Stack) twoTiers(env *environment, parts []*part, collector binary) []*p
 	first.needs = append(first.needs, samplers...)
 	var second []*part
 	for _, name := range samplers {
-		variable := samplerVariable(name)
+		variable := variableOf(name)
 		first.env = append(first.env, variable+"_OTLP_ENDPOINT="+s.at(variable+"_OTLP_GRPC_PORT"))
 		second = append(second, s.sampler(env, name, collector))
 	}
 	return slices.Insert(parts, at+1, second...)
 }
 
-// samplerVariable is how the names of a sampler's variables begin: SAMPLER_1.
-func samplerVariable(name string) string {
+// variableOf is how the names of a part's variables begin: SAMPLER_1 of sampler-1.
+func variableOf(name string) string {
 	return strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
 func (s *Stack) sampler(env *environment, name string, collector binary) *part {
-	variable := samplerVariable(name)
+	variable := variableOf(name)
 	as := func(port string) string {
 		return fmt.Sprintf("COLLECTOR%s=%d", port, s.ports[variable+port])
 	}

@@ -21,7 +21,7 @@ func TestFirstTierDiffersInItsTracesOnly(t *testing.T) {
 		return config.Service.Pipelines
 	}
 	one, two := pipelines("config.yaml"), pipelines("load-balancing.yaml")
-	require.Len(t, two, 5)
+	require.Len(t, two, 6)
 	for name, pipeline := range two {
 		if name == "traces" {
 			continue

@@ -91,7 +91,13 @@ func TestUpStopsWhatBelongsToTheStackNoMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	parent := s.readRecord("parent").identity
-	smaller := newFakeStack(s.root, s.parts[0])
+	left := *s.parts[0]
+	left.ports = append(left.ports, "PARENT_PORT")
+	smaller := newFakeStack(s.root, &left)
+	smaller.ports["PARENT_PORT"] = s.ports["PARENT_PORT"] // held by what Up is about to stop
+	if got := states(smaller)["parent"]; got != Running {
+		t.Errorf("status tells that the part is %q, and it runs", got)
+	}
 	if err := smaller.Up(ctx, discard{}, UpOptions{}); err != nil {
 		t.Fatal(err)
 	}

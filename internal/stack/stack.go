@@ -12,6 +12,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,9 +35,14 @@ type Stack struct {
 	versions map[string]string // from versions.env
 	broker   broker
 	sampling bool // two tiers: see sampling.go
+	// diskReserve is how much of the disk telemetry leaves free, in bytes.
+	diskReserve uint64
 
 	parts  []*part // users before what they use, as they stop
 	builds []*build
+	// What the evaluation and the tests run beside the parts, and up does not build:
+	// see program.go.
+	programs []binary
 
 	readyTimeout time.Duration
 
@@ -48,8 +55,8 @@ type Endpoints struct {
 	LoginAPI           string // URL
 	AuditMQ            string // URL
 	UserRPC            string // host:port, gRPC
-	RabbitMQ           string // AMQP URL; it may hold a password
-	RabbitMQManagement string // URL; empty when the broker is external
+	RabbitMQ           string // AMQP URLs of the broker's nodes for its owner, with passwords, and commas between them
+	RabbitMQManagement string // URL, of the first node; empty when the broker is external
 	OTLPGRPC           string // host:port of the collector
 	OTLPHTTP           string // URL of the collector
 	Zipkin             string // URL of the collector, with its path
@@ -82,7 +89,7 @@ func New(root string, getenv func(string) string) (*Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("versions.env: %w", err)
 	}
-	env := &environment{getenv: getenv}
+	env := newEnvironment(getenv)
 	s := &Stack{
 		root:         root,
 		runDir:       env.directory("THROUGHLINE_RUN_DIR", root, ".run"),
@@ -91,14 +98,15 @@ func New(root string, getenv func(string) string) (*Stack, error) {
 		bindHost:     env.host("BIND_HOST", "127.0.0.1"),
 		ports:        map[string]int{},
 		versions:     versions,
-		readyTimeout: time.Minute,
+		readyTimeout: readyTimeout,
 		children:     map[string]*child{},
 	}
-	s.broker = env.broker("RABBITMQ_URL")
-	s.sampling = env.onOff("TAIL_SAMPLING")
-	s.ports = env.ports(s.broker.external, s.sampling)
+	s.broker = env.broker("RABBITMQ_URL", "RABBITMQ_NODES")
+	s.sampling = env.onOff("TAIL_SAMPLING", false)
+	s.diskReserve = env.bytes("DISK_RESERVE", "1GB")
+	s.ports = env.ports(s.unusedPorts())
 	if !s.broker.external {
-		s.broker.url = fmt.Sprintf("amqp://guest:guest@%s/", s.at("RABBITMQ_PORT"))
+		s.broker.passwords = env.brokerPasswords()
 	}
 	s.parts, s.builds = s.table(env)
 	if err := errors.Join(env.errs...); err != nil {
@@ -122,7 +130,7 @@ func (s *Stack) Endpoints() Endpoints {
 		LoginAPI:         "http://" + s.at("LOGIN_API_PORT"),
 		AuditMQ:          "http://" + s.at("AUDIT_MQ_PORT"),
 		UserRPC:          s.at("USER_RPC_PORT"),
-		RabbitMQ:         s.broker.url,
+		RabbitMQ:         s.brokerURLs(brokerOwner),
 		OTLPGRPC:         s.at("COLLECTOR_OTLP_GRPC_PORT"),
 		OTLPHTTP:         "http://" + s.at("COLLECTOR_OTLP_HTTP_PORT"),
 		Zipkin:           "http://" + s.at("COLLECTOR_ZIPKIN_PORT") + "/api/v2/spans",
@@ -142,9 +150,41 @@ func (s *Stack) Endpoints() Endpoints {
 	return e
 }
 
+// readyTimeout is how long a part may take from its start until it is healthy.
+const readyTimeout = time.Minute
+
+// OwnParts names the parts that are started and stopped here and without which there
+// is no stack.
+func (s *Stack) OwnParts() []string {
+	var names []string
+	for _, p := range s.required() {
+		if !p.external {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
 // JaegerOTLP is the address, host:port, at which Jaeger takes OTLP over HTTP from
 // the collector. Compose does not publish it.
 func (s *Stack) JaegerOTLP() string { return s.at("JAEGER_OTLP_HTTP_PORT") }
+
+// JaegerMetrics is the URL of Jaeger's own metrics. Compose does not publish it.
+func (s *Stack) JaegerMetrics() string { return "http://" + s.at("JAEGER_METRICS_PORT") + "/metrics" }
+
+// unusedPorts are how the variables of ports begin that no part of the stack has.
+func (s *Stack) unusedPorts() (unused []string) {
+	if !s.sampling {
+		unused = append(unused, "SAMPLER_")
+	}
+	if s.broker.external {
+		return append(unused, "RABBITMQ_")
+	}
+	for _, name := range brokerNodes[s.broker.nodes:] {
+		unused = append(unused, variableOf(name)+"_")
+	}
+	return unused
+}
 
 // listen returns the address, host:port, at which a part listens.
 func (s *Stack) listen(variable string) string {
@@ -162,17 +202,28 @@ func (s *Stack) at(variable string) string {
 }
 
 func (s *Stack) part(name string) (*part, error) {
+	var names []string
 	for _, p := range s.parts {
 		if p.name == name {
 			return p, nil
 		}
+		names = append(names, p.name)
 	}
-	return nil, fmt.Errorf("there is no part %q", name)
+	return nil, fmt.Errorf("there is no part %q: give one of %s", name, strings.Join(names, ", "))
 }
 
-func (s *Stack) dataDir(part string) string { return filepath.Join(s.runDir, "data", part) }
+func (s *Stack) dataDir(part string) string {
+	if slices.Contains(brokerNodes, part) {
+		part = brokerNodes[0] // each node has a directory of its own in it
+	}
+	return filepath.Join(s.runDir, "data", part)
+}
+
 func (s *Stack) logFile(name string) string { return filepath.Join(s.runDir, "logs", name+".log") }
 func (s *Stack) pidFile(name string) string { return filepath.Join(s.runDir, "pids", name+".json") }
+
+// markerFile tells that data and logs beside it are of a stack.
+func (s *Stack) markerFile() string { return filepath.Join(s.runDir, ".throughline") }
 
 // display shortens a path for a person who stands in the source tree.
 func (s *Stack) display(path string) string {
@@ -185,7 +236,7 @@ func (s *Stack) display(path string) string {
 func findRoot(getenv func(string) string) (string, error) {
 	if root := getenv("THROUGHLINE_ROOT"); root != "" {
 		if !isRoot(root) {
-			return "", fmt.Errorf("THROUGHLINE_ROOT=%s: there is no go.mod of the module throughline; set it to the source tree", root)
+			return "", fmt.Errorf("THROUGHLINE_ROOT=%s: there is no go.mod of the module %s; set it to the source tree", root, module())
 		}
 		return root, nil
 	}
@@ -203,6 +254,11 @@ func findRoot(getenv func(string) string) (string, error) {
 	}
 }
 
+// module is the path of the module, which may have been renamed.
+func module() string {
+	return strings.TrimSuffix(reflect.TypeFor[Stack]().PkgPath(), "/internal/stack")
+}
+
 func isRoot(dir string) bool {
 	file, err := os.Open(filepath.Join(dir, "go.mod"))
 	if err != nil {
@@ -211,7 +267,7 @@ func isRoot(dir string) bool {
 	defer file.Close()
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		if name, ok := strings.CutPrefix(lines.Text(), "module "); ok {
-			return strings.TrimSpace(name) == "throughline"
+			return strings.TrimSpace(name) == module()
 		}
 	}
 	return false

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -29,8 +31,14 @@ func (s *Stack) Start(ctx context.Context, name string, extraEnv ...string) erro
 	return err
 }
 
-// ensure makes a part run and waits until it is healthy. It tells whether it
-// started a process that is still there: one that fails is stopped.
+// startAttempts is how often a part that dies while it starts is started, all in
+// all. Docker Compose starts one again, too: the collector, for one, panics when
+// metrics come in before its exporter of metrics has begun.
+const startAttempts = 5
+
+// ensure makes a part run and waits until it is healthy; one that dies at its
+// start gets startAttempts. It tells whether it started a process that is still
+// there: one that fails is stopped.
 func (s *Stack) ensure(ctx context.Context, p *part, reporter Reporter) (started bool, err error) {
 	begin := time.Now()
 	report := func(state State) {
@@ -49,37 +57,73 @@ func (s *Stack) ensure(ctx context.Context, p *part, reporter Reporter) (started
 	}
 	running := s.readRecord(p.name)
 	keep := running.alive() && running.Fingerprint == fingerprint
-	if !keep {
-		if err := s.stop(ctx, p.name, p.grace); err != nil {
+	if keep {
+		if err := s.awaitReady(ctx, p, running.identity); err != nil {
 			return false, err
 		}
-		report(Starting)
+		report(Kept)
+		return false, nil
+	}
+	if running.alive() { // it goes on if what is to follow could not
+		if err := s.checkConfiguration(ctx, p); err != nil {
+			return false, err
+		}
+	}
+	if err := s.stop(ctx, p.name, p.grace); err != nil {
+		return false, err
+	}
+	report(Starting)
+	for attempt := 1; ; attempt++ {
 		if running, err = s.start(p, fingerprint); err != nil {
 			return false, fmt.Errorf("%s: %w", p.name, err)
 		}
-	}
-	if err := s.awaitReady(ctx, p, running.identity); err != nil {
-		if keep {
-			return false, err
+		err := s.awaitReady(ctx, p, running.identity)
+		if err == nil && p.begun != nil {
+			err = p.begun(ctx)
+		}
+		if err == nil {
+			report(Running)
+			return true, nil
 		}
 		if stopErr := s.stop(context.WithoutCancel(ctx), p.name, p.grace); stopErr != nil {
 			return false, errors.Join(err, stopErr)
 		}
 		if ctx.Err() != nil {
 			report(Stopped)
+			return false, err
 		}
-		return false, err
+		var failure *Failure
+		if !errors.As(err, &failure) || !failure.died {
+			return false, err
+		}
+		if attempt == startAttempts {
+			failure.Reason += fmt.Sprintf("; so did %d attempts before", startAttempts-1)
+			return false, failure
+		}
+		reporter.Note(fmt.Sprintf("%s %s; it is started again, attempt %d of %d; see %s",
+			p.name, failure.Reason, attempt+1, startAttempts, failure.Log))
 	}
-	if keep {
-		report(Kept)
-	} else {
-		report(Running)
+}
+
+// checkConfiguration asks a part that can whether it would start as it is set.
+func (s *Stack) checkConfiguration(ctx context.Context, p *part) error {
+	if p.check == "" {
+		return nil
 	}
-	return !keep, nil
+	command := append(p.command(), p.check)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Dir, cmd.Env = s.root, append(s.baseEnv(), p.env...)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s would not start, and goes on as it is: %w: %.500s", p.name, err, strings.TrimSpace(string(said)))
+	}
+	return nil
 }
 
 func (s *Stack) start(p *part, fingerprint string) (record, error) {
-	if err := os.MkdirAll(s.dataDir(p.name), 0o755); err != nil {
+	if err := privateDir(s.dataDir(p.name)); err != nil {
+		return record{}, err
+	}
+	if err := os.WriteFile(s.markerFile(), nil, 0o600); err != nil { // parts start at the same time
 		return record{}, err
 	}
 	log, err := s.openLog(p.name)
@@ -113,7 +157,7 @@ func (s *Stack) awaitReady(ctx context.Context, p *part, id identity) error {
 	s.mu.Lock()
 	c := s.children[p.name]
 	s.mu.Unlock()
-	exited := make(<-chan struct{})
+	var exited <-chan struct{} // of a child, which tells how it ended; of another process it is looked whether it lives
 	if c != nil && c.identity == id {
 		exited = c.exited
 	}
@@ -130,7 +174,7 @@ func (s *Stack) awaitReady(ctx context.Context, p *part, id identity) error {
 		}
 		select {
 		case <-exited:
-			return s.failure(p, fmt.Sprintf("died while starting: %v", cause(c.err)))
+			return s.death(p, fmt.Sprintf("died while starting: %v", cause(c.err)))
 		case <-ctx.Done():
 			if context.Cause(ctx) != errNotReady {
 				return ctx.Err()
@@ -140,8 +184,8 @@ func (s *Stack) awaitReady(ctx context.Context, p *part, id identity) error {
 			}
 			return s.failure(p, fmt.Sprintf("is not ready after %s: %v", s.readyTimeout, notReady))
 		case <-ticker.C:
-			if !p.external && !id.alive() {
-				return s.failure(p, "died while starting")
+			if exited == nil && !p.external && !id.alive() {
+				return s.death(p, "died while starting")
 			}
 		}
 	}
@@ -155,6 +199,13 @@ func cause(err error) error {
 		return errors.New("it ended with status 0")
 	}
 	return err
+}
+
+// death is the failure of a part whose process has ended.
+func (s *Stack) death(p *part, reason string) *Failure {
+	f := s.failure(p, reason)
+	f.died = true
+	return f
 }
 
 func (s *Stack) failure(p *part, reason string) *Failure {

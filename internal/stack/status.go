@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,13 +36,20 @@ type PartStatus struct {
 	Uptime  time.Duration
 }
 
-// Status asks every part how it is.
+// Status asks every part how it is, and tells of what else runs of the stack.
 func (s *Stack) Status(ctx context.Context) []PartStatus {
 	ctx, cancel := context.WithTimeout(ctx, probe.Timeout)
 	defer cancel()
-	statuses := make([]PartStatus, len(s.parts))
+	parts := slices.Clone(s.parts)
+	others, _ := s.others() // what cannot be read is not shown
+	for _, name := range others {
+		if s.readRecord(name).alive() {
+			parts = append(parts, &part{name: name, ready: func(context.Context) error { return nil }})
+		}
+	}
+	statuses := make([]PartStatus, len(parts))
 	var wait sync.WaitGroup
-	for i, p := range s.parts {
+	for i, p := range parts {
 		wait.Go(func() { statuses[i] = s.status(ctx, p) })
 	}
 	wait.Wait()
@@ -59,6 +67,9 @@ func (s *Stack) status(ctx context.Context, p *part) PartStatus {
 	}
 	r := s.readRecord(p.name)
 	if !r.alive() {
+		if slices.Contains(s.collectors(), p.name) {
+			status.Reason = s.noTelemetry()
+		}
 		return status
 	}
 	status.State, status.PID = Running, r.PID

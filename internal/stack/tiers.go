@@ -17,7 +17,7 @@ import (
 
 // A queue on disk belongs to the exporter that filled it. One tier and two have
 // different exporters of spans, so whoever changes from one to the other first
-// runs the collector as it was, deaf, until its queues are empty.
+// runs the collector as it was, receiving nothing, until its queues are empty.
 
 const (
 	// handOverTimeout is how long a store that is away may hold up a change.
@@ -29,8 +29,8 @@ const (
 	quiet = 2 * time.Second
 )
 
-// deaf makes a collector listen where nobody sends to.
-var deaf = []string{"COLLECTOR_OTLP_GRPC_PORT=0", "COLLECTOR_OTLP_HTTP_PORT=0", "COLLECTOR_ZIPKIN_PORT=0"}
+// unreachable makes a collector listen where nobody sends to.
+var unreachable = []string{"COLLECTOR_OTLP_GRPC_PORT=0", "COLLECTOR_OTLP_HTTP_PORT=0", "COLLECTOR_ZIPKIN_PORT=0"}
 
 // spanQueues are the files of the queues that only one tier has, or only two.
 var spanQueues = map[bool][]string{
@@ -124,7 +124,7 @@ func (s *Stack) handOver(ctx context.Context, reporter Reporter) error {
 			}
 		}
 	}
-	if err := before.Start(ctx, firstTier, deaf...); err != nil {
+	if err := before.Start(ctx, firstTier, unreachable...); err != nil {
 		return err
 	}
 	empty := before.awaitDelivery(ctx, "COLLECTOR_METRICS_PORT", handOverTimeout)
@@ -160,17 +160,23 @@ func existing(path string) []string {
 	return []string{path}
 }
 
+// others returns the parts that have started and belong to the stack no more, as its
+// settings are others now.
+func (s *Stack) others() ([]string, error) {
+	names, err := s.recordNames()
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := s.part(name)
+		return err == nil || name == buildRecord || name == installRecord
+	}), err
+}
+
 // retire stops the parts that run and belong to the stack no more: of two tiers,
 // the second, once it has decided and delivered.
 func (s *Stack) retire(ctx context.Context, reporter Reporter) error {
-	names, err := s.recordNames()
+	names, err := s.others()
 	if err != nil {
 		return err
 	}
-	names = slices.DeleteFunc(names, func(name string) bool {
-		_, err := s.part(name)
-		return err == nil || name == buildRecord || name == installRecord
-	})
 	var delivered []string
 	if slices.ContainsFunc(names, isSampler) {
 		if delivered, err = s.delivered(ctx, names, reporter); err != nil {
@@ -198,7 +204,7 @@ func (s *Stack) delivered(ctx context.Context, names []string, reporter Reporter
 	done := make([]bool, len(names))
 	var wait sync.WaitGroup
 	for i, name := range names {
-		wait.Go(func() { done[i] = before.awaitDelivery(ctx, samplerVariable(name)+"_METRICS_PORT", decisionTimeout) })
+		wait.Go(func() { done[i] = before.awaitDelivery(ctx, variableOf(name)+"_METRICS_PORT", decisionTimeout) })
 	}
 	wait.Wait()
 	var delivered []string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,8 @@ type Failure struct {
 	Reason    string
 	Log       string // path
 	LastLines []string
+
+	died bool // the process of the part has ended
 }
 
 // Error returns the reason, the last lines and where to read more.
@@ -84,15 +87,15 @@ func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) er
 			}
 		})
 	})
-	for _, p := range toInstall {
-		group.Go(func() error {
-			if err := s.install(groupCtx, p, reporter); err != nil {
-				return err
+	group.Go(func() error {
+		err := s.install(groupCtx, toInstall, reporter)
+		if err == nil {
+			for _, p := range toInstall {
+				close(u.built[p.name])
 			}
-			close(u.built[p.name])
-			return nil
-		})
-	}
+		}
+		return err
+	})
 	for _, p := range s.parts {
 		group.Go(func() error { return u.bring(groupCtx, p) })
 	}
@@ -105,6 +108,8 @@ func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) er
 	err = group.Wait()
 	switch {
 	case err == nil:
+		s.tellSetAside(reporter)
+		s.tellDiskShort(reporter)
 		if err := s.retire(ctx, reporter); ctx.Err() == nil {
 			return err
 		}
@@ -113,6 +118,14 @@ func (s *Stack) Up(ctx context.Context, reporter Reporter, options UpOptions) er
 		return interrupted{ctx.Err()}
 	}
 	return errors.Join(err, u.undo(ctx))
+}
+
+// tellSetAside tells of queues that a collector found damaged when it started.
+func (s *Stack) tellSetAside(reporter Reporter) {
+	files, _ := filepath.Glob(filepath.Join(s.runDir, "data", "*", "exporter_*.backup")) // the pattern is good
+	for _, file := range files {
+		reporter.Note(fmt.Sprintf("a queue of the collector was damaged and is set aside: what waited in %s has not reached its store (docs/runbooks/alerts.md#queuesetaside)", s.display(file)))
+	}
 }
 
 // Build makes what Up would have to make, and starts nothing.
@@ -131,9 +144,7 @@ func (s *Stack) Build(ctx context.Context, reporter Reporter) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	for _, p := range toInstall {
-		group.Go(func() error { return s.install(ctx, p, reporter) })
-	}
+	group.Go(func() error { return s.install(ctx, toInstall, reporter) })
 	group.Go(func() error { return s.runBuilds(ctx, missing, reporter, func(*build) {}) })
 	return group.Wait()
 }

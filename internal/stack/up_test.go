@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestUpTwiceKeepsWhatRuns(t *testing.T) {
@@ -99,6 +103,29 @@ func TestAPartThatDiesIsNamedAndTheRestIsStopped(t *testing.T) {
 	if got["parent"] != Stopped || got["dies"] != Stopped || got["serves"] != Running {
 		t.Errorf("states %v, want only serves, which ran before, to run", got)
 	}
+}
+
+// A part that dies once is no failure, but is told of.
+func TestAPartThatDiesAtItsStartIsStartedAgain(t *testing.T) {
+	s := fakeStack(t, "dies at first")
+	s.parts[0].env = append(s.parts[0].env, "DEATHS=++")
+	r := &recorder{}
+	require.NoError(t, s.Up(t.Context(), r, UpOptions{}))
+	assert.True(t, s.readRecord("dies at first").alive())
+	assert.Equal(t, []string{"dies at first starting", "dies at first running"}, r.parts)
+	require.Len(t, r.notes, 2)
+	assert.Regexp(t, "^dies at first died while starting.*; it is started again, attempt 2 of 5; see ", r.notes[0])
+	assert.Contains(t, r.notes[1], "attempt 3 of 5")
+}
+
+func TestAPartThatDiesAtEachStartIsGivenUp(t *testing.T) {
+	s := fakeStack(t, "dies at first")
+	s.parts[0].env = append(s.parts[0].env, "DEATHS=+++++")
+	err := s.Start(t.Context(), "dies at first")
+	assert.ErrorContains(t, err, "dies at first died while starting")
+	assert.ErrorContains(t, err, "; so did 4 attempts before")
+	assert.ErrorContains(t, err, "panic: not begun")
+	assert.False(t, s.readRecord("dies at first").alive())
 }
 
 func TestAPartThatIsNeverReadyFails(t *testing.T) {
@@ -230,14 +257,50 @@ func TestStartStopAndKillOfOnePart(t *testing.T) {
 
 func TestASecondUpSaysWhoHoldsTheStack(t *testing.T) {
 	s := fakeStack(t, "serves")
-	unlock, err := s.lockRun()
+	unlock, err := s.Lock()
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = newFakeStack(s.root, s.parts...).Up(t.Context(), discard{}, UpOptions{})
+	other := newFakeStack(s.root, s.parts...)
+	for name, err := range map[string]error{
+		"up":   other.Up(t.Context(), discard{}, UpOptions{}),
+		"down": other.Down(t.Context(), discard{}, DownOptions{}),
+	} {
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("(pid %d) is at work", os.Getpid())) {
+			t.Errorf("%s: error %v, want one that says who is at work", name, err)
+		}
+	}
+	if err := errors.Join(s.Start(t.Context(), "serves"), s.Stop(t.Context(), "serves"), s.Start(t.Context(), "serves"), s.Kill("serves")); err != nil {
+		t.Errorf("who holds the stack cannot use it: %v", err)
+	}
 	unlock()
-	if err == nil || !strings.Contains(err.Error(), "is at work") {
-		t.Errorf("error %v, want one that says who is at work", err)
+	if err := other.Up(t.Context(), discard{}, UpOptions{}); err != nil {
+		t.Errorf("after its release: %v", err)
+	}
+}
+
+func TestDownDeletesNothingWhereNoStackHasRun(t *testing.T) {
+	s := fakeStack(t, "serves")
+	theirs := filepath.Join(s.runDir, "data", "theirs")
+	if err := os.MkdirAll(theirs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Down(t.Context(), discard{}, DownOptions{Volumes: true})
+	if err == nil || !strings.Contains(err.Error(), "THROUGHLINE_RUN_DIR") {
+		t.Errorf("error %v, want one that names THROUGHLINE_RUN_DIR", err)
+	}
+	if _, err := os.Stat(theirs); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAProcessOfAnotherBootIsNotOurs(t *testing.T) {
+	own, err := identify(os.Getpid())
+	if err != nil || !own.alive() {
+		t.Fatalf("%v, %v: want this process to be alive", own, err)
+	}
+	if own.Boot = "another"; own.alive() {
+		t.Error("a process of another boot is alive")
 	}
 }
 
@@ -264,5 +327,20 @@ func TestInstallsAMissingProgram(t *testing.T) {
 	}
 	if got := states(s); got["serves"] != Running {
 		t.Errorf("states %v, want it to run", got)
+	}
+}
+
+func TestUpTellsOfAQueueThatWasSetAside(t *testing.T) {
+	s := fakeStack(t, "serves")
+	queue := filepath.Join(s.dataDir("otel-collector"), "exporter_otlp_http_jaeger_traces.20261128.backup")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(queue), 0o700), os.WriteFile(queue, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var events recorder
+	if err := s.Up(t.Context(), &events, UpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(events.notes, func(note string) bool { return strings.Contains(note, filepath.Base(queue)) }) {
+		t.Errorf("notes %q, want one that names the queue", events.notes)
 	}
 }

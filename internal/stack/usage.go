@@ -15,14 +15,30 @@ import (
 type Usage struct {
 	CPUSeconds float64 // user and system, of all its processes that still run
 	Memory     uint64  // resident set of all its processes, in bytes
+	// Anonymous is what no file backs of Memory: the kernel takes file pages back
+	// before a limit on memory kills anything. 0 where it is not known.
+	Anonymous uint64
 }
 
-// Usage returns what a part has taken. The error says that it does not run.
+// Usage returns what a part has taken, and of RabbitMQ what all its nodes have. The
+// error says that it does not run.
 func (s *Stack) Usage(name string) (Usage, error) {
 	if _, err := s.part(name); err != nil {
 		return Usage{}, err
 	}
-	return s.usageOf(name)
+	if name != brokerNodes[0] {
+		return s.usageOf(name)
+	}
+	var sum Usage
+	for _, node := range brokerNodes[:s.broker.nodes] {
+		usage, err := s.usageOf(node)
+		if err != nil {
+			return Usage{}, err
+		}
+		sum.CPUSeconds += usage.CPUSeconds
+		sum.Memory += usage.Memory
+	}
+	return sum, nil
 }
 
 func (s *Stack) usageOf(name string) (Usage, error) {
@@ -47,12 +63,47 @@ func (s *Stack) usage(id identity) Usage {
 	return sum
 }
 
+// UsageOfTree returns what a process that is not one of the stack's and its
+// descendants have taken.
+func UsageOfTree(pid int) (Usage, error) {
+	leader, err := process.NewProcess(int32(pid))
+	if err != nil {
+		return Usage{}, fmt.Errorf("process %d is not seen from here: %w", pid, err)
+	}
+	var usage Usage
+	for family := []*process.Process{leader}; len(family) > 0; family = family[1:] {
+		p := family[0]
+		if times, err := p.Times(); err == nil {
+			usage.CPUSeconds += times.User + times.System
+		}
+		if memory, err := p.MemoryInfo(); err == nil {
+			usage.Memory += memory.RSS
+		}
+		if memory, err := p.MemoryInfoEx(); err == nil {
+			usage.Anonymous += memory.RSS - min(memory.RSS, memory.Shared)
+		}
+		children, _ := p.Children() // none is an error, too
+		family = append(family, children...)
+	}
+	return usage, nil
+}
+
 // DiskUsage returns how many bytes the data of a part take.
-func (s *Stack) DiskUsage(name string) (int64, error) {
+func (s *Stack) DiskUsage(name string) (int64, error) { return DiskUsageOf(s.dataDir(name), "") }
+
+// DiskUsageOf returns how many bytes the files below a directory take. What lies in
+// a directory with an entry of the name deleted, unless that is empty, is on its
+// way out and does not count.
+func DiskUsageOf(dir, deleted string) (int64, error) {
 	var sum int64
-	err := filepath.WalkDir(s.dataDir(name), func(_ string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, os.ErrNotExist) { // files come and go
 			return nil
+		}
+		if err == nil && entry.IsDir() && deleted != "" {
+			if _, err := os.Lstat(filepath.Join(path, deleted)); err == nil {
+				return filepath.SkipDir
+			}
 		}
 		if err != nil || entry.IsDir() {
 			return err

@@ -21,6 +21,17 @@ import (
 // stand last, below a line that names the missing parent. Colours are used
 // only when w is a terminal and NO_COLOR is not set.
 func Print(w io.Writer, trace backend.Trace) error {
+	services := trace.Services()
+	if _, err := fmt.Fprintf(w, "trace %s  %s, %s, %s\n", terminal.Color(w, color.Bold).Sprint(trace.ID),
+		count(len(trace.Spans), "span"), count(len(services), "service"), human(extent(trace))); err != nil {
+		return err
+	}
+	return PrintMarked(w, trace, nil)
+}
+
+// PrintMarked writes the lines of Print without the headline, with the mark of each
+// span that has one, by its id. A span without a start has no times.
+func PrintMarked(w io.Writer, trace backend.Trace, marks map[string]string) error {
 	p := newPainter(w, trace)
 	lines := layOut(trace)
 
@@ -32,29 +43,40 @@ func Print(w io.Writer, trace backend.Trace) error {
 		if l.span != nil {
 			labels = max(labels, label(l))
 			kinds = max(kinds, len(l.span.Kind))
-			starts = max(starts, utf8.RuneCountInString("+"+human(l.offset)))
-			durations = max(durations, utf8.RuneCountInString(human(l.span.Duration())))
+			start, duration := times(l)
+			starts = max(starts, utf8.RuneCountInString(start))
+			durations = max(durations, utf8.RuneCountInString(duration))
 		}
 	}
 
 	var out strings.Builder
-	services := trace.Services()
-	fmt.Fprintf(&out, "trace %s  %s, %s, %s\n", p.bold.Sprint(trace.ID),
-		count(len(trace.Spans), "span"), count(len(services), "service"), human(extent(trace)))
 	for _, l := range lines {
 		if l.span == nil {
 			out.WriteString(p.red.Sprint("parent "+l.missing+" missing") + "\n")
 			continue
 		}
+		start, duration := times(l)
+		mark := p.errorMark(l.span)
+		if text := marks[l.span.SpanID]; text != "" {
+			mark = p.red.Sprint("  ✗ " + text)
+		}
 		fmt.Fprintf(&out, "%s%s  %s%s  %-*s  %s  %s%s\n",
 			p.faint.Sprint(l.branch), p.services[l.span.Service].Sprint(l.span.Service), l.span.Name,
 			strings.Repeat(" ", labels-label(l)),
 			kinds, l.span.Kind,
-			p.faint.Sprint(left("+"+human(l.offset), starts)), left(human(l.span.Duration()), durations),
-			p.errorMark(l.span))
+			p.faint.Sprint(left(start, starts)), left(duration, durations),
+			mark)
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// times are the start and the duration of a line's span.
+func times(l line) (start, duration string) {
+	if l.span.Start.IsZero() {
+		return "", ""
+	}
+	return "+" + human(l.offset), human(l.span.Duration())
 }
 
 // line is one printed line: a span, or the announcement of a missing parent.
@@ -81,6 +103,13 @@ func layOut(trace backend.Trace) []line {
 		}
 	}
 
+	var began time.Time
+	for _, s := range trace.Spans {
+		if began.IsZero() || !s.Start.IsZero() && s.Start.Before(began) {
+			began = s.Start
+		}
+	}
+
 	var lines []line
 	var add func(s *backend.Span, branch, below string)
 	addAll := func(spans []*backend.Span, indent string) {
@@ -93,7 +122,7 @@ func layOut(trace backend.Trace) []line {
 		}
 	}
 	add = func(s *backend.Span, branch, below string) {
-		lines = append(lines, line{branch: branch, span: s, offset: s.Start.Sub(trace.Spans[0].Start)})
+		lines = append(lines, line{branch: branch, span: s, offset: s.Start.Sub(began)})
 		spans := children[s.SpanID]
 		delete(children, s.SpanID) // a span id that occurs twice must not recurse for ever
 		addAll(spans, below)
@@ -110,12 +139,12 @@ func layOut(trace backend.Trace) []line {
 
 // painter holds the colours of one print.
 type painter struct {
-	bold, faint, red *color.Color
-	services         map[string]*color.Color
+	faint, red *color.Color
+	services   map[string]*color.Color
 }
 
 func newPainter(w io.Writer, trace backend.Trace) painter {
-	p := painter{bold: terminal.Color(w, color.Bold), faint: terminal.Color(w, color.Faint), red: terminal.Color(w, color.FgRed, color.Bold), services: map[string]*color.Color{}}
+	p := painter{faint: terminal.Color(w, color.Faint), red: terminal.Color(w, color.FgRed, color.Bold), services: map[string]*color.Color{}}
 
 	// A service's colour follows from its name, so that it is the same in every
 	// trace; where two would share one, the later in the alphabet moves on.

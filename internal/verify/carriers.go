@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,8 +16,9 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"throughline/internal/backend"
 	"throughline/internal/demo"
+	"throughline/internal/flow"
+	"throughline/internal/rabbitmq"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 )
 
 // envelopeTree is the trace of a message that verify publishes itself.
-var envelopeTree = expected{ownService, "send user.events:user.logged_in", backend.Producer, []expected{consumed}}
+var envelopeTree = []flow.Span{{Service: ownService, Name: produced.Name, Kind: produced.Kind, Children: produced.Children}}
 
 // checkCarriers looks at both ways in which a context crosses the broker: in
 // the message's headers, which every login takes, and in an envelope in its
@@ -52,7 +52,7 @@ func (r *run) checkCarriers(ctx context.Context) Check {
 	}
 	waitCtx, cancel := context.WithTimeout(ctx, r.options.TraceTimeout)
 	defer cancel()
-	traces, err := waitInAll(waitCtx, r.stores, traceID, envelopeTree.size())
+	traces, err := waitInAll(waitCtx, r.stores, traceID, flow.Size(envelopeTree))
 	r.probes = append(r.probes, traces...)
 	for i, t := range traces {
 		if m := mismatches(envelopeTree, t); len(m) > 0 && len(t.Spans) > 0 {
@@ -88,14 +88,14 @@ func (r *run) publishEnvelope(ctx context.Context) (string, error) {
 	}
 	// A provider of its own: the global one belongs to the process.
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter), sdktrace.WithSampler(sdktrace.AlwaysSample()),
-		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", envelopeTree.service))))
+		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", envelopeTree[0].Service))))
 	defer func() {
 		shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		_ = provider.Shutdown(shutdown)
 	}()
 
-	spanCtx, span := provider.Tracer("throughline/internal/verify").Start(ctx, envelopeTree.name, trace.WithSpanKind(trace.SpanKindProducer))
+	spanCtx, span := provider.Tracer("throughline/internal/verify").Start(ctx, envelopeTree[0].Name, trace.WithSpanKind(trace.SpanKindProducer))
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(spanCtx, carrier)
 	body, err := json.Marshal(map[string]any{
@@ -116,19 +116,12 @@ func (r *run) publishEnvelope(ctx context.Context) (string, error) {
 // broker has taken it into a queue.
 func publish(ctx context.Context, brokerURL string, body []byte) error {
 	const timeout = 10 * time.Second
-	where := redacted(brokerURL)
-	connection, err := amqp.DialConfig(brokerURL, amqp.Config{Dial: amqp.DefaultDial(timeout)})
+	where := rabbitmq.Redacted(brokerURL)
+	connection, channel, err := rabbitmq.Open(brokerURL)
 	if err != nil {
-		return fmt.Errorf("RabbitMQ at %s: %w; see whether it runs with `throughline status`, or give RABBITMQ_URL", where, err)
+		return err
 	}
 	defer func() { _ = connection.Close() }()
-	channel, err := connection.Channel()
-	if err == nil {
-		err = channel.Confirm(false)
-	}
-	if err != nil {
-		return fmt.Errorf("RabbitMQ at %s: open a channel: %w; look into the broker's log", where, err)
-	}
 	returned := channel.NotifyReturn(make(chan amqp.Return, 1))
 	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
 	confirmation, err := channel.PublishWithDeferredConfirm(exchange, routingKey, true, false, amqp.Publishing{
@@ -164,13 +157,4 @@ func publish(ctx context.Context, brokerURL string, body []byte) error {
 		return errors.New("RabbitMQ at " + where + " refused a message to " + exchange + "; look into the broker's log")
 	}
 	return nil
-}
-
-// redacted returns the broker's address without its password.
-func redacted(brokerURL string) string {
-	u, err := url.Parse(brokerURL)
-	if err != nil {
-		return "an address that is no URL"
-	}
-	return u.Redacted()
 }

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"throughline/internal/demo"
+	"throughline/internal/flow"
 )
 
 // fakeStack answers as login-api, audit-mq, Jaeger and Tempo.
@@ -109,8 +110,9 @@ func (f *fakeStack) trace(t *testing.T, store, id string) (ptrace.Traces, bool) 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if id == f.stray {
+		consumed := produced.Children
 		traces := tracesOf(t, id, consumed)
-		findSpan(t, traces, consumed.service, consumed.name).Attributes().PutStr("messaging.message.id", "m1")
+		findSpan(t, traces, consumed[0].Service, consumed[0].Name).Attributes().PutStr("messaging.message.id", "m1")
 		return traces, true
 	}
 	born, ok := f.born[id]
@@ -123,7 +125,7 @@ func (f *fakeStack) trace(t *testing.T, store, id string) (ptrace.Traces, bool) 
 }
 
 // tracesOf builds the trace that a tree expects, one resource for each span.
-func tracesOf(t *testing.T, traceID string, tree expected) ptrace.Traces {
+func tracesOf(t *testing.T, traceID string, tree []flow.Span) ptrace.Traces {
 	t.Helper()
 	var id pcommon.TraceID
 	_, err := hex.Decode(id[:], []byte(traceID))
@@ -132,25 +134,27 @@ func tracesOf(t *testing.T, traceID string, tree expected) ptrace.Traces {
 		"PRODUCER": ptrace.SpanKindProducer, "CONSUMER": ptrace.SpanKindConsumer}
 	traces := ptrace.NewTraces()
 	next := byte(0)
-	var add func(e expected, parent pcommon.SpanID)
-	add = func(e expected, parent pcommon.SpanID) {
+	var add func(e flow.Span, parent pcommon.SpanID)
+	add = func(e flow.Span, parent pcommon.SpanID) {
 		next++
 		rs := traces.ResourceSpans().AppendEmpty()
-		rs.Resource().Attributes().PutStr("service.name", e.service)
+		rs.Resource().Attributes().PutStr("service.name", e.Service)
 		span := rs.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
 		span.SetTraceID(id)
 		span.SetSpanID(pcommon.SpanID{next})
 		span.SetParentSpanID(parent)
-		span.SetName(e.name)
-		span.SetKind(kinds[string(e.kind)])
+		span.SetName(e.Name)
+		span.SetKind(kinds[string(e.Kind)])
 		span.SetStartTimestamp(pcommon.Timestamp(1_700_000_000_000_000_000 + uint64(next)))
 		span.SetEndTimestamp(pcommon.Timestamp(1_700_000_000_001_000_000 + uint64(next)))
 		span.Attributes().PutInt("size", 1)
-		for _, child := range e.children {
+		for _, child := range e.Children {
 			add(child, span.SpanID())
 		}
 	}
-	add(tree, pcommon.SpanID{})
+	for _, root := range tree {
+		add(root, pcommon.SpanID{})
+	}
 	return traces
 }
 

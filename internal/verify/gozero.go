@@ -19,6 +19,7 @@ import (
 
 	"throughline/internal/backend"
 	"throughline/internal/demo"
+	"throughline/internal/flow"
 )
 
 // checkGoZeroExporter sends one request to a go-zero service that exports with
@@ -33,8 +34,8 @@ func (r *run) checkGoZeroExporter(ctx context.Context, batcher string) Check {
 	}
 	waitCtx, cancel := context.WithTimeout(ctx, r.options.TraceTimeout)
 	defer cancel()
-	tree := expected{probeService(batcher), "GET " + probePath, backend.Server, nil}
-	traces, err := waitInAll(waitCtx, r.stores, traceID, tree.size())
+	tree := []flow.Span{{Service: probeService(batcher), Name: "GET " + probePath, Kind: flow.Kind(backend.Server)}}
+	traces, err := waitInAll(waitCtx, r.stores, traceID, flow.Size(tree))
 	r.probes = append(r.probes, traces...)
 	if err != nil {
 		return failed("sent to %s: %v; look into the collector's log", r.target.endpointFor(batcher), err)
@@ -49,7 +50,7 @@ func (r *run) checkGoZeroExporter(ctx context.Context, batcher string) Check {
 		}
 	}
 	return Check{OK: true, Value: 1, Unit: "spans",
-		Detail: fmt.Sprintf("%q of a service with nothing but a Telemetry block is in %s, by the current conventions", tree.name, r.storeNames())}
+		Detail: fmt.Sprintf("%q of a service with nothing but a Telemetry block is in %s, by the current conventions", tree[0].Name, r.storeNames())}
 }
 
 // unconventional compares the attributes of the probe's span with the current
@@ -65,14 +66,14 @@ func unconventional(span backend.Span) []string {
 	} {
 		// As text, for Zipkin has no other type.
 		if got, ok := span.Attributes[key]; !ok {
-			wrong = append(wrong, fmt.Sprintf("%s lacks the attribute %s", describe(span), key))
+			wrong = append(wrong, fmt.Sprintf("%s lacks the attribute %s", span.Describe(), key))
 		} else if fmt.Sprint(got) != want {
-			wrong = append(wrong, fmt.Sprintf("%s has %s = %s; expected %s", describe(span), key, show(got), want))
+			wrong = append(wrong, fmt.Sprintf("%s has %s = %s; expected %s", span.Describe(), key, show(got), want))
 		}
 	}
 	for _, key := range []string{"http.method", "http.status_code", "http.target", "http.scheme"} {
 		if _, ok := span.Attributes[key]; ok {
-			wrong = append(wrong, fmt.Sprintf("%s still has the attribute %s of 2021", describe(span), key))
+			wrong = append(wrong, fmt.Sprintf("%s still has the attribute %s of 2021", span.Describe(), key))
 		}
 	}
 	return wrong

@@ -88,7 +88,7 @@ func (r *run) spanHasLines(ctx context.Context, to dashboards.TracesToLogs, span
 	if !slices.ContainsFunc(lines, func(l backend.LogLine) bool {
 		return l.Labels["trace_id"] == span.TraceID && l.Labels["service_name"] == span.Service
 	}) {
-		return fmt.Errorf("%s finds no line of %s", query, describe(span))
+		return fmt.Errorf("%s finds no line of %s", query, span.Describe())
 	}
 	return nil
 }

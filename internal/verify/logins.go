@@ -133,7 +133,7 @@ func (r *run) waitForTrace(ctx context.Context, login demo.Login) tracedLogin {
 	ctx, cancel := context.WithDeadline(ctx, login.AnsweredAt.Add(r.options.TraceTimeout))
 	defer cancel()
 	traced := tracedLogin{Login: login}
-	traced.traces, traced.err = waitInAll(ctx, r.stores, login.TraceID, loginTree.size())
+	traced.traces, traced.err = waitInAll(ctx, r.stores, login.TraceID, LoginSpans)
 	traced.fresh = time.Since(login.AnsweredAt)
 	return traced
 }

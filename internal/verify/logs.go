@@ -17,13 +17,21 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"throughline/internal/backend"
+	"throughline/internal/flow"
 )
 
 // ownService is the service name of what a check sends itself.
 const ownService = "throughline-verify"
 
 // loggingServices are those that write a line for every login.
-var loggingServices = []string{"audit-mq", "login-api", "user-rpc"}
+var loggingServices = func() []string {
+	var services []string
+	for _, line := range flow.Login.Logs {
+		services = append(services, line.Service)
+	}
+	slices.Sort(services)
+	return slices.Compact(services)
+}()
 
 // maxLines is the most that Loki returns for one query.
 const maxLines = 5000

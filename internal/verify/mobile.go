@@ -32,7 +32,7 @@ func (r *run) checkNoMobileNumber(context.Context) Check {
 		for _, span := range trace.Spans {
 			spans++
 			for _, place := range placesWithMobile(span) {
-				found = append(found, fmt.Sprintf("trace %s: %s has a mobile number in its %s", span.TraceID, describe(span), place))
+				found = append(found, fmt.Sprintf("trace %s: %s has a mobile number in its %s", span.TraceID, span.Describe(), place))
 			}
 		}
 	}

@@ -74,9 +74,9 @@ var metricName = regexp.MustCompile(`\b(?:login|messaging|otelcol|otel_sdk|rabbi
 // labels are the parts of an expression that name no metric.
 var labels = regexp.MustCompile(`\{[^}]*\}|\b(?:by|on|without)\s*\([^)]*\)`)
 
-// bornInTrouble begins the names of metrics that exist only after the first
+// failureMetrics begins the names of metrics that exist only after the first
 // failure of their kind.
-const bornInTrouble = "otelcol_exporter_enqueue_failed_"
+const failureMetrics = "otelcol_exporter_enqueue_failed_"
 
 // checkAlerts looks whether Prometheus evaluates every rule, on metrics that
 // exist: an alert on a misspelt metric stays silent for ever.
@@ -94,7 +94,7 @@ func (r *run) checkAlerts(ctx context.Context) Check {
 		alerts = 0
 		for _, rule := range rules {
 			for _, name := range metricName.FindAllString(labels.ReplaceAllString(rule.Query, ""), -1) {
-				if !slices.Contains(metrics, name) && !strings.HasPrefix(name, bornInTrouble) {
+				if !slices.Contains(metrics, name) && !strings.HasPrefix(name, failureMetrics) {
 					return fmt.Errorf("rule %s reads %s, which Prometheus at %s does not have", rule.Name, name, r.target.PrometheusURL)
 				}
 			}

@@ -12,30 +12,49 @@ import (
 )
 
 // Differences compares what two stores hold of one trace, everything of every
-// span, and returns a sentence for each difference.
+// span and how often each is there, and returns a sentence for each difference.
 func Differences(aName string, a backend.Trace, bName string, b backend.Trace) []string {
 	var found []string
-	inB := map[string]backend.Span{}
-	for _, s := range b.Spans {
-		inB[s.SpanID] = s
-	}
-	for _, s := range a.Spans {
-		other, ok := inB[s.SpanID]
-		if !ok {
-			found = append(found, fmt.Sprintf("%s (%s) is in %s only", describe(s), s.SpanID, aName))
+	inA, inB := spansByID(a), spansByID(b)
+	compared := map[string]bool{}
+	for _, s := range slices.Concat(a.Spans, b.Spans) {
+		if compared[s.SpanID] {
 			continue
 		}
-		delete(inB, s.SpanID)
-		for _, d := range spanDifferences(s, other) {
-			found = append(found, fmt.Sprintf("%s (%s): %s is %s in %s and %s in %s", describe(s), s.SpanID, d.field, d.a, aName, d.b, bName))
+		compared[s.SpanID] = true
+		ofA, ofB := inA[s.SpanID], inB[s.SpanID]
+		name := fmt.Sprintf("%s (%s)", s.Describe(), s.SpanID)
+		switch {
+		case len(ofB) == 0:
+			found = append(found, fmt.Sprintf("%s is in %s only", name, aName))
+		case len(ofA) == 0:
+			found = append(found, fmt.Sprintf("%s is in %s only", name, bName))
+		case len(ofA) != len(ofB):
+			found = append(found, fmt.Sprintf("%s is in %s %s, in %s %s", name, aName, times(len(ofA)), bName, times(len(ofB))))
 		}
-	}
-	for _, s := range b.Spans {
-		if _, left := inB[s.SpanID]; left {
-			found = append(found, fmt.Sprintf("%s (%s) is in %s only", describe(s), s.SpanID, bName))
+		for i := range min(len(ofA), len(ofB)) {
+			for _, d := range spanDifferences(ofA[i], ofB[i]) {
+				found = append(found, fmt.Sprintf("%s: %s is %s in %s and %s in %s", name, d.field, d.a, aName, d.b, bName))
+			}
 		}
 	}
 	return found
+}
+
+// spansByID groups the spans, for a store may hold one of them twice.
+func spansByID(trace backend.Trace) map[string][]backend.Span {
+	spans := map[string][]backend.Span{}
+	for _, s := range trace.Spans {
+		spans[s.SpanID] = append(spans[s.SpanID], s)
+	}
+	return spans
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "1 time"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // difference is a field that two spans do not share, with both values.

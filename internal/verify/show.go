@@ -32,7 +32,7 @@ func ShowLogin(ctx context.Context, target Target, w io.Writer, compare bool) er
 	if compare {
 		wait = waitInAll
 	}
-	traces, waitErr := wait(ctx, stores, login.TraceID, loginTree.size())
+	traces, waitErr := wait(ctx, stores, login.TraceID, LoginSpans)
 	shown := fullest(traces)
 	if len(shown.Spans) > 0 {
 		if err := tree.Print(w, shown); err != nil {
@@ -87,7 +87,7 @@ func waitInAny(ctx context.Context, stores []backend.TraceStore, traceID string,
 func fullest(traces []backend.Trace) backend.Trace {
 	var most backend.Trace
 	for _, trace := range traces {
-		if len(trace.Spans) > len(most.Spans) {
+		if trace.SpanCount() > most.SpanCount() {
 			most = trace
 		}
 	}

@@ -22,5 +22,6 @@ func TargetOf(s *stack.Stack) Target {
 		OTLPHTTP:      e.OTLPHTTP,
 		CollectorURL:  e.CollectorMetrics,
 		ZipkinURL:     e.Zipkin,
+		ConsoleURL:    e.Console,
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"throughline/internal/backend"
 	"throughline/internal/dashboards"
+	"throughline/internal/flow"
 	"throughline/internal/terminal"
 )
 
@@ -31,6 +32,23 @@ type Target struct {
 	Grafana       string // directory of the dashboards and the data sources
 	CollectorURL  string // the collector's own metrics, http://host:port/metrics
 	ZipkinURL     string // the collector's Zipkin receiver, http://host:port/api/v2/spans
+	ConsoleURL    string // the console
+}
+
+// RunFlow reads a flow's file and runs it; see [flow.Run].
+func (t Target) RunFlow(ctx context.Context, path string) (flow.Result, error) {
+	f, err := flow.Load(path, map[string]string{"LOGIN_API_URL": t.LoginURL, "AUDIT_MQ_URL": t.AuditURL})
+	if err != nil {
+		return flow.Result{}, err
+	}
+	return flow.Run(ctx, flow.Target{
+		Stores:      map[string]backend.TraceSearcher{"jaeger": backend.NewJaeger(t.JaegerURL), "tempo": backend.NewTempo(t.TempoURL)},
+		Loki:        backend.NewLoki(t.LokiURL),
+		Prometheus:  backend.NewPrometheus(t.PrometheusURL),
+		RabbitMQURL: t.RabbitMQURL,
+		OTLPGRPC:    t.OTLPGRPC,
+		ConsoleURL:  t.ConsoleURL,
+	}, f), nil
 }
 
 func (t Target) stores() []backend.TraceStore {
@@ -125,6 +143,7 @@ func Run(ctx context.Context, target Target, options Options) Result {
 		check{"links", 2 * options.TraceTimeout, r.withBackends(r.checkLinks)},
 		check{"panels", 2 * options.TraceTimeout, r.withBackends(r.checkPanels)},
 		check{"alerts", options.TraceTimeout, r.withBackends(r.checkAlerts)},
+		check{"queues", options.TraceTimeout, r.checkQueues},
 	)
 	// Last, because it looks at the traces of all the others.
 	checks = append(checks, check{"no mobile number", time.Minute, r.checkNoMobileNumber})

@@ -29,7 +29,7 @@ func checks(t *testing.T, target Target, options Options) map[string]Check {
 	for _, c := range Run(t.Context(), target, options).Checks {
 		byName[c.Name] = c
 	}
-	require.Len(t, byName, 15)
+	require.Len(t, byName, 16)
 	return byName
 }
 
@@ -54,7 +54,7 @@ func TestAGoodStack(t *testing.T) {
 		require.Contains(t, got[name].Detail, "does not answer")
 	}
 
-	require.Equal(t, 15, strings.Count(progress.String(), "\n"))
+	require.Equal(t, 16, strings.Count(progress.String(), "\n"))
 	require.Regexp(t, `(?m)^✓ parity +Jaeger and Tempo hold .* \(\d+\.\d s\)$`, progress.String())
 	require.Regexp(t, `(?m)^✗ both carriers +header`, progress.String())
 }

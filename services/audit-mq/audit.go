@@ -2,7 +2,8 @@
 package main
 
 import (
-	"github.com/zeromicro/go-zero/core/service"
+	"net/http"
+
 	"github.com/zeromicro/go-zero/rest"
 
 	"throughline/services/audit-mq/internal/config"
@@ -10,6 +11,7 @@ import (
 	"throughline/services/audit-mq/internal/handler"
 	"throughline/services/audit-mq/internal/svc"
 	"throughline/services/internal/boot"
+	"throughline/telemetry"
 )
 
 func main() { boot.Main("audit-mq", serve) }
@@ -23,14 +25,15 @@ func serve(c config.Config) error {
 	if err != nil {
 		return err
 	}
-	handler.RegisterHandlers(server, svcCtx)
+	consumer := consumer.New(c, svcCtx.LoginModel)
+	handler.RegisterHandlers(server, svcCtx, consumer.Ready)
+	edge, err := telemetry.Edge(server, nil) // nobody's traces lead here but by a message
+	if err != nil {
+		return err
+	}
 
-	group := service.NewServiceGroup()
-	defer group.Stop()
-	// All that Stop of a server does is to close the log, and the consumer still
-	// writes to it when it stops.
-	group.Add(service.WithStarter(server))
-	group.Add(consumer.New(c, svcCtx.LoginModel))
-	group.Start()
+	go consumer.Start()
+	defer consumer.Stop() // after the last request has been answered
+	server.StartWithOpts(func(svr *http.Server) { svr.IdleTimeout = boot.IdleTimeout }, edge)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"throughline/services/login-api/internal/handler"
 	"throughline/services/login-api/internal/middleware"
 	"throughline/services/login-api/internal/svc"
+	"throughline/telemetry"
 )
 
 func main() { boot.Main("login-api", serve) }
@@ -26,11 +27,16 @@ func serve(c config.Config) error {
 	}
 	server.Use(middleware.TraceID)
 	handler.RegisterHandlers(server, svcCtx)
+	edge, err := telemetry.Edge(server, c.Trusted())
+	if err != nil {
+		return err
+	}
 
 	go svcCtx.Publisher.Start()
 	defer svcCtx.Publisher.Stop() // after the last request has been answered
 	server.StartWithOpts(func(svr *http.Server) {
-		svr.Handler = middleware.ResponseHeaders(svr.Handler)
-	})
+		svr.IdleTimeout = boot.IdleTimeout
+		svr.Handler = middleware.ResponseHeaders(handler.CountRefused(svr.Handler))
+	}, edge)
 	return nil
 }

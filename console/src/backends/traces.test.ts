@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { differences } from '../trace/difference'
-import { cleanTraceId, parseAttributes, parseTrace, toTrace, traceql, type Otlp } from './traces'
+import { cleanTraceId, parseAttributes, parseTrace, summary, toTrace, traceql, type Otlp } from './traces'
 
 const id = 'c57c2b5db55aeced78628bc77ae6cb9f'
 const base64 = (hex: string) => btoa(String.fromCharCode(...hex.match(/../g)!.map((pair) => Number.parseInt(pair, 16))))
@@ -81,17 +81,32 @@ test('a span whose parent is missing is an orphan beside the root', () => {
 test('trace ids are taken as they are pasted', () => {
   expect(cleanTraceId(` ${id.toUpperCase()}\n`)).toBe(id)
   expect(cleanTraceId(`00-${id}-00000000000000a1-01`)).toBe(id)
+  expect(cleanTraceId(id.slice(1))).toBe(`0${id.slice(1)}`)
   expect(cleanTraceId('4711')).toBeUndefined()
 })
 
 test('a search becomes TraceQL', () => {
   const when = { from: new Date(), to: new Date() }
-  expect(traceql({ ...when })).toBe('{  }')
+  expect(traceql({ ...when })).toBe('{  } with (most_recent=true)')
   expect(traceql({ ...when, service: 'a"b', min: '5ms', status: 'error', attributes: 'http.route=/v1/login code=200' })).toBe(
-    '{ resource.service.name = "a\\"b" && status = error && .http.route = "/v1/login" && (.code = "200" || .code = 200) && trace:duration >= 5ms }',
+    '{ resource.service.name = "a\\"b" && status = error && .http.route = "/v1/login" && (.code = "200" || .code = 200) && trace:duration >= 5ms } with (most_recent=true)',
   )
   expect(parseAttributes('a=1 b="two words"')).toEqual([
     ['a', '1'],
     ['b', 'two words'],
   ])
+})
+
+test('a trace of Jaeger’s search is told in short', () => {
+  const span = (spanID: string, startTime: number, duration: number, parent?: string, tags?: { key: string; value: unknown }[]) => ({
+    ...{ spanID, operationName: `do ${spanID}`, startTime, duration, processID: parent ? 'p2' : 'p1', tags },
+    references: parent ? [{ refType: 'CHILD_OF', spanID: parent }] : [],
+  })
+  expect(
+    summary({
+      traceID: id.slice(1),
+      spans: [span('b', 1_700_000_000_002_000, 7000, 'a', [{ key: 'error', value: true }]), span('a', 1_700_000_000_000_000, 5000)],
+      processes: { p1: { serviceName: 'login-api' }, p2: { serviceName: 'audit-mq' } },
+    }),
+  ).toEqual({ traceId: `0${id.slice(1)}`, service: 'login-api', name: 'do a', start: 1_700_000_000_000, duration: 9, spans: 2, errors: 1, services: ['audit-mq', 'login-api'] })
 })

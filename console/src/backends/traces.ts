@@ -173,9 +173,11 @@ export const parseTrace = (otlp: Otlp): Trace => toTrace(parseSpans(otlp))
 
 // --- the stores ---
 
-/** A trace id as people paste it: bare, in capitals, within a traceparent. */
-export const cleanTraceId = (pasted: string): string | undefined =>
-  /^(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2})?$/.exec(pasted.trim().toLowerCase())?.[1]
+/** A trace id as people paste it: bare, in capitals, within a traceparent, or without its leading zeros, as Tempo's search writes it. */
+export const cleanTraceId = (pasted: string): string | undefined => {
+  const id = pasted.trim().toLowerCase()
+  return /^[0-9a-f]{16,32}$/.test(id) ? id.padStart(32, '0') : /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(id)?.[1]
+}
 
 export async function fetchOtlp(store: TraceStore, id: string, signal?: AbortSignal): Promise<Otlp> {
   const otlp =
@@ -229,7 +231,8 @@ export function traceql(search: TraceSearch): string {
     search.min && `trace:duration >= ${search.min}`,
     search.max && `trace:duration <= ${search.max}`,
   ].filter(Boolean)
-  return `{ ${conditions.join(' && ')} }`
+  // Without the hint it stops at the first traces that it comes across, which need not be the latest.
+  return `{ ${conditions.join(' && ')} } with (most_recent=true)`
 }
 
 interface TempoTrace {
@@ -248,7 +251,7 @@ export async function searchTempo(query: string, from: Date, to: Date, limit = 2
     start: Math.floor(from.getTime() / 1000),
     end: Math.ceil(to.getTime() / 1000),
   })
-  return traces.map(({ serviceStats = {}, ...trace }) => ({
+  const found = traces.map(({ serviceStats = {}, ...trace }) => ({
     traceId: trace.traceID.padStart(32, '0'),
     service: trace.rootServiceName ?? '',
     name: trace.rootTraceName ?? '',
@@ -258,48 +261,66 @@ export async function searchTempo(query: string, from: Date, to: Date, limit = 2
     errors: Object.values(serviceStats).reduce((sum, { errorCount = 0 }) => sum + errorCount, 0),
     services: Object.keys(serviceStats).sort(),
   }))
+  return found.sort(newestFirst)
 }
 
-/** Jaeger's HTTP interface takes neither attributes nor a status: of the traces that it gives, the page keeps those that match. */
+/** The traces of which a span is linked to this one, as far as Tempo knows. */
+export function linksTo({ id, start }: Span): Promise<TraceSummary[]> {
+  const began = Number(start / 1000000n)
+  const hour = 3600_000
+  return searchTempo(`{ link:spanID = "${id}" } with (most_recent=true)`, new Date(began - hour), new Date(Math.min(Date.now(), began + 24 * hour)))
+}
+
+export interface JaegerTrace {
+  traceID: string
+  spans: {
+    spanID: string
+    operationName: string
+    /** Microseconds, as is the duration. */
+    startTime: number
+    duration: number
+    processID: string
+    references?: { refType: string; spanID: string }[]
+    tags?: { key: string; value: unknown }[]
+  }[]
+  processes: Record<string, { serviceName: string }>
+}
+
+/** By the interface of Jaeger's own page, which takes attributes; that of version 3 does not. */
 async function searchJaeger(search: TraceSearch): Promise<TraceSummary[]> {
-  const limit = search.limit ?? 20
-  const wanted = parseAttributes(search.attributes)
-  const filtered = wanted.length > 0 || !!search.status
-  const answer = await get<{ result?: Otlp }>('jaeger', 'api/v3/traces', {
-    'query.service_name': search.service,
-    'query.operation_name': search.operation,
-    'query.start_time_min': search.from.toISOString(),
-    'query.start_time_max': search.to.toISOString(),
-    'query.duration_min': search.min,
-    'query.duration_max': search.max,
-    'query.num_traces': filtered ? 200 : limit,
-  }).catch((error: unknown) => {
-    if (error instanceof BackendError && error.status === 404) return { result: {} }
-    throw error
+  const tags = Object.fromEntries(parseAttributes(search.attributes))
+  if (search.status === 'error') tags.error = 'true'
+  else if (search.status) tags['otel.status_code'] = search.status.toUpperCase()
+  const { data } = await get<{ data?: JaegerTrace[] | null }>('jaeger', 'api/traces', {
+    service: search.service,
+    operation: search.operation,
+    tags: Object.keys(tags).length > 0 ? JSON.stringify(tags) : undefined,
+    start: search.from.getTime() * 1000,
+    end: search.to.getTime() * 1000,
+    minDuration: search.min,
+    maxDuration: search.max,
+    limit: search.limit ?? 20,
   })
-  const matches = (span: Span) =>
-    (!search.service || span.service === search.service) &&
-    (!search.operation || span.name === search.operation) &&
-    (!search.status || span.status.toLowerCase() === search.status) &&
-    wanted.every(([key, value]) => (span.attributes[key] ?? span.resource[key]) === value)
-  return [...groupBy(parseSpans(answer.result ?? {}), (span) => span.traceId).values()]
-    .filter((spans) => !filtered || spans.some(matches))
-    .map((spans) => summary(toTrace(spans)))
-    .sort((a, b) => b.start - a.start)
-    .slice(0, limit)
+  return (data ?? []).map(summary).sort(newestFirst)
 }
 
-export function summary(trace: Trace): TraceSummary {
-  const root = trace.spans[0]!
+const newestFirst = (a: TraceSummary, b: TraceSummary) => b.start - a.start
+
+export function summary({ traceID, spans, processes }: JaegerTrace): TraceSummary {
+  const ids = new Set(spans.map(({ spanID }) => spanID))
+  const sorted = spans.toSorted((a, b) => a.startTime - b.startTime)
+  const root = sorted.find(({ references = [] }) => !references.some(({ refType, spanID }) => refType === 'CHILD_OF' && ids.has(spanID))) ?? sorted[0]!
+  const serviceOf = ({ processID }: { processID: string }) => processes[processID]?.serviceName ?? 'unknown'
+  const start = sorted[0]!.startTime
   return {
-    traceId: trace.id,
-    service: root.service,
-    name: root.name,
-    start: Number(trace.start / 1000000n),
-    duration: Number(trace.end - trace.start) / 1e6,
-    spans: trace.spans.length,
-    errors: trace.spans.filter((span) => span.status === 'ERROR').length,
-    services: trace.services.toSorted(),
+    traceId: traceID.padStart(32, '0'),
+    service: serviceOf(root),
+    name: root.operationName,
+    start: start / 1000,
+    duration: (spans.reduce((end, span) => Math.max(end, span.startTime + span.duration), start) - start) / 1000,
+    spans: spans.length,
+    errors: spans.filter(({ tags = [] }) => tags.some(({ key, value }) => key === 'error' && String(value) === 'true')).length,
+    services: [...new Set(spans.map(serviceOf))].sort(),
   }
 }
 

@@ -1,6 +1,11 @@
 import type { Definition, FormatOptions, UnknownSpec } from '@perses-dev/core'
-import type { DataLink, Mapping, Panel, Step, Target } from './grafana'
+import type { DataLink, Mapping, Override, Panel, Step, Target } from './grafana'
 
+export interface Paint {
+  matches: (series: string) => boolean
+  color?: string
+  dashed: boolean
+}
 export interface Converted {
   plugin: Definition<UnknownSpec>
   queries: (interpolated: (query: string) => string) => Definition<UnknownSpec>[]
@@ -8,30 +13,46 @@ export interface Converted {
   instant: boolean
   /** What stands there when no series comes back. */
   noValue?: string
+  /** What is counted, where Perses has no unit for it. */
+  counted?: string
+  /** The least that the axis reaches up to. */
+  softMax?: number
+  /** The first that matches a series' name is how it is drawn. */
+  paints: Paint[]
   links: DataLink[]
+  /** Marks of the dashboard are drawn on it. */
+  hasTimeAxis: boolean
   /** The queries whose exemplars are drawn. */
   exemplars: string[]
   /** What of the panel cannot be shown here. */
   missing: string[]
-  /** What is shown, though not quite as in Grafana. */
-  notes: string[]
 }
 
 const units: Record<string, FormatOptions> = {
   short: { unit: 'decimal', shortValues: true },
-  none: { unit: 'decimal' },
+  none: { unit: 'decimal', shortValues: false },
   bytes: { unit: 'bytes' },
   Bps: { unit: 'bytes/sec', shortValues: true },
   s: { unit: 'seconds' },
   ms: { unit: 'milliseconds' },
   percentunit: { unit: 'percent-decimal', decimalPlaces: 1 },
-  cps: { unit: 'counts/sec', shortValues: true },
   ops: { unit: 'ops/sec', shortValues: true },
   reqps: { unit: 'requests/sec', shortValues: true },
   mps: { unit: 'messages/sec', shortValues: true },
 }
 
-const colors: Record<string, string | undefined> = { green: '#2e9d5b', orange: '#e8820c', red: '#d93636', blue: '#1473e6', text: '#1473e6', transparent: undefined }
+export const colors: Record<string, string | undefined> = {
+  green: '#2e9d5b',
+  yellow: '#c9a20a',
+  orange: '#e8820c',
+  red: '#d93636',
+  blue: '#1473e6',
+  'light-blue': '#56a8f5',
+  purple: '#a347c9',
+  gray: '#8a8f98',
+  text: '#1473e6',
+  transparent: undefined,
+}
 
 // Settings that say what these panels do anyway.
 const known: Record<string, string[]> = {
@@ -43,8 +64,8 @@ const known: Record<string, string[]> = {
   traces: [],
   nodeGraph: [],
 }
-const knownFields = ['unit', 'min', 'max', 'noValue', 'thresholds', 'mappings', 'links', 'custom']
-const knownCustom = ['thresholdsStyle', 'scaleDistribution', 'drawStyle', 'stacking']
+const knownFields = ['unit', 'decimals', 'min', 'max', 'noValue', 'thresholds', 'mappings', 'links', 'custom']
+const knownCustom = ['thresholdsStyle', 'axisSoftMax', 'drawStyle', 'stacking']
 
 export function convert(panel: Panel): Converted {
   const fields = panel.fieldConfig?.defaults ?? {}
@@ -54,12 +75,14 @@ export function convert(panel: Panel): Converted {
     queries: () => [],
     noValue: fields.noValue,
     instant: panel.type === 'stat' && options.graphMode === 'none',
+    softMax: fields.custom?.axisSoftMax as number | undefined,
+    paints: [],
     links: fields.links ?? [],
+    hasTimeAxis: ['timeseries', 'heatmap'].includes(panel.type),
     exemplars: [],
     missing: [],
-    notes: [],
   }
-  const { missing, notes } = converted
+  const { missing } = converted
   const unknown = (what: string, names: string[], allowed: string[]) =>
     missing.push(...names.filter((name) => !allowed.includes(name)).map((name) => `${what} ${name}`))
 
@@ -70,7 +93,8 @@ export function convert(panel: Panel): Converted {
   unknown('option', Object.keys(options), known[panel.type]!)
   unknown('field option', Object.keys(fields), knownFields)
   unknown('field option', Object.keys(fields.custom ?? {}), knownCustom)
-  const format = units[fields.unit ?? 'short']
+  converted.counted = /^count:(.+)$/.exec(fields.unit ?? '')?.[1]
+  const format = formatOf(converted.counted ? 'short' : fields.unit, fields.decimals)
   if (!format) missing.push(`unit ${fields.unit}`)
   const custom = fields.custom ?? {}
 
@@ -100,8 +124,6 @@ export function convert(panel: Panel): Converted {
       const draw = (custom.drawStyle as string | undefined) ?? 'line'
       if (!['none', 'normal'].includes(stacking)) missing.push(`stacking ${stacking}`)
       if (!['line', 'bars'].includes(draw)) missing.push(`drawing ${draw}`)
-      const scale = (custom.scaleDistribution as { type: string } | undefined)?.type ?? 'linear'
-      if (scale !== 'linear') notes.push(`Grafana draws this on a ${scale} axis; here it is linear.`)
       const style = (custom.thresholdsStyle as { mode: string } | undefined)?.mode ?? 'off'
       if (!['off', 'dashed', 'line'].includes(style)) missing.push(`thresholds as ${style}`)
       converted.plugin = {
@@ -120,17 +142,17 @@ export function convert(panel: Panel): Converted {
           },
         },
       }
+      converted.paints = (panel.fieldConfig?.overrides ?? []).map((override) => paint(override, missing))
       converted.exemplars = panel.targets.flatMap(({ exemplar, expr }) => (exemplar && expr ? expr : []))
       break
     }
     case 'heatmap':
       if (options.calculate) missing.push('a heatmap that calculates its buckets')
-      converted.plugin = { kind: 'BucketHeatmap', spec: { format: units[(options.yAxis as { unit?: string } | undefined)?.unit ?? 'short'] } }
+      converted.plugin = { kind: 'BucketHeatmap', spec: { format: formatOf((options.yAxis as { unit?: string } | undefined)?.unit), limit: fields.thresholds?.steps.at(-1)?.value } }
       converted.exemplars = panel.targets.flatMap(({ exemplar, expr }) => (exemplar && expr ? expr : []))
       break
     case 'logs':
-      if (options.sortOrder === 'Ascending') missing.push('oldest lines first')
-      converted.plugin = { kind: 'LogList', spec: {} }
+      converted.plugin = { kind: 'LogList', spec: { oldestFirst: options.sortOrder === 'Ascending' } }
       break
     case 'table':
       if (panel.targets.some(({ queryType, tableType }) => queryType !== 'traceql' || tableType !== 'traces')) missing.push('a table of other than traces')
@@ -148,12 +170,15 @@ export function convert(panel: Panel): Converted {
       converted.plugin = { kind: 'ServiceGraph', spec: {} }
       break
   }
-  if (panel.type !== 'table') unknown('override of', (panel.fieldConfig?.overrides ?? []).map(({ matcher }) => matcher.options), [])
+  if (!['table', 'timeseries'].includes(panel.type)) unknown('override of', (panel.fieldConfig?.overrides ?? []).map(({ matcher }) => matcher.options), [])
 
   const queries = panel.targets.map((target) => query(panel, target, missing))
   converted.queries = (interpolated) => queries.flatMap((make) => make(interpolated))
   return converted
 }
+
+// Grafana's list of lines has no column for the service; the console's has.
+const serviceBeforeLine = / \| line_format ".*"$/
 
 type Make = (interpolated: (query: string) => string) => Definition<UnknownSpec>[]
 
@@ -165,11 +190,11 @@ function query(panel: Panel, target: Target, missing: string[]): Make {
     case 'loki':
       return (interpolated) =>
         panel.type === 'logs'
-          ? [{ kind: 'LokiLogQuery', spec: { query: interpolated(expr), limit: target.maxLines } }]
+          ? [{ kind: 'LokiLogQuery', spec: { query: interpolated(expr.replace(serviceBeforeLine, '')), limit: target.maxLines } }]
           : [{ kind: 'LokiTimeSeriesQuery', spec: { query: interpolated(expr), seriesNameFormat: legendFormat } }]
     case 'tempo':
       // Grafana draws the service map of Tempo from the metrics that the collector makes.
-      if (target.queryType === 'serviceMap') return () => serviceMap
+      if (target.queryType === 'serviceMap') return (interpolated) => serviceMap([target.serviceMapQuery ?? ''].flat().map(interpolated))
       return (interpolated) => [{ kind: 'StoredTraceQuery', spec: { store: 'tempo', query: interpolated(query), limit: target.limit } }]
     case 'jaeger':
       return (interpolated) => [{ kind: 'StoredTraceQuery', spec: { store: 'jaeger', query: interpolated(query) } }]
@@ -179,11 +204,32 @@ function query(panel: Panel, target: Target, missing: string[]): Make {
   }
 }
 
-const serviceMap: Definition<UnknownSpec>[] = [
-  'sum by (client, server) (rate(traces_service_graph_request_total[$__rate_interval]))',
-  'sum by (client, server) (rate(traces_service_graph_request_failed_total[$__rate_interval]))',
-  'sum by (client, server) (rate(traces_service_graph_request_server_seconds_sum[$__rate_interval])) / sum by (client, server) (rate(traces_service_graph_request_server_seconds_count[$__rate_interval]))',
-].map((query) => ({ kind: 'PrometheusTimeSeriesQuery', spec: { query } }))
+const serviceMap = (selectors: string[]): Definition<UnknownSpec>[] => {
+  const rate = (metric: string) => selectors.map((selector) => `sum by (client, server) (rate(traces_service_graph_request_${metric}${selector}[$__rate_interval]))`).join(' or ')
+  return [rate('total'), rate('failed_total'), `(${rate('server_seconds_sum')}) / (${rate('server_seconds_count')})`].map((query) => ({ kind: 'PrometheusTimeSeriesQuery', spec: { query } }))
+}
+
+function formatOf(unit = 'short', decimals?: number): FormatOptions | undefined {
+  const format = units[unit]
+  return format && decimals !== undefined ? ({ ...format, decimalPlaces: decimals } as FormatOptions) : format
+}
+
+function paint({ matcher, properties }: Override, missing: string[]): Paint {
+  const painted: Paint = { matches: (name) => name === matcher.options, dashed: false }
+  if (matcher.id === 'byRegexp') {
+    const pattern = new RegExp(matcher.options.replace(/^\/(.*)\/$/, '$1'))
+    painted.matches = (name) => pattern.test(name)
+  } else if (matcher.id !== 'byName') missing.push(`matcher ${matcher.id}`)
+  for (const { id, value } of properties) {
+    if (id === 'color') {
+      const { fixedColor } = value as { fixedColor: string }
+      painted.color = colors[fixedColor]
+      if (!painted.color) missing.push(`color ${fixedColor}`)
+    } else if (id === 'custom.lineStyle') painted.dashed = (value as { fill: string }).fill === 'dash'
+    else missing.push(`override ${id}`)
+  }
+  return painted
+}
 
 const thresholds = (steps: Step[] = []) => ({
   defaultColor: colors[steps[0]?.color ?? 'text'],

@@ -1,11 +1,11 @@
 import { Box } from '@mui/material'
 import { useTimeRange } from '@perses-dev/plugin-system'
 import { useQueries } from '@tanstack/react-query'
-import { getInstanceByDom, type ECharts } from 'echarts/core'
-import { useEffect, useMemo, useState } from 'react'
+import { useCallback, useMemo, useState } from 'react'
 import { Link } from 'react-router-dom'
 import { exemplars, type Exemplar } from '../backends/prometheus'
 import { clock, duration } from '../time'
+import { useChart, type Drawn } from './use-chart'
 
 /** Single traces as points on a chart: each is a link to its trace. */
 export function Exemplars({ queries, chartIn, rowOf }: { queries: string[]; chartIn: HTMLElement; rowOf?: (value: number) => number }) {
@@ -22,44 +22,23 @@ export function Exemplars({ queries, chartIn, rowOf }: { queries: string[]; char
   const some = useMemo(() => thinned(results.flatMap(({ data }) => data ?? []), start.getTime(), end.getTime()), [key])
   const [points, setPoints] = useState<{ exemplar: Exemplar; left: number; top: number }[]>([])
 
-  useEffect(() => {
-    let chart: ECharts | undefined
-    const place = () => {
-      const canvas = chart?.getDom()
-      if (!chart || !canvas) return
-      const offset = canvas.getBoundingClientRect()
-      const origin = chartIn.getBoundingClientRect()
-      const grid = (chart as unknown as { getModel(): { getComponent(name: string): { coordinateSystem: { getRect(): DOMRect } } | undefined } })
-        .getModel()
-        .getComponent('grid')
-        ?.coordinateSystem?.getRect()
-      if (!grid) return setPoints([])
+  const place = useCallback(
+    (drawn?: Drawn) =>
       setPoints(
-        some.flatMap((exemplar) => {
-          const at = chart!.convertToPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [exemplar.time, rowOf ? rowOf(exemplar.value) : exemplar.value]) as number[] | undefined
-          if (!at || at.some(Number.isNaN) || at[0]! < grid.x || at[0]! > grid.x + grid.width) return []
-          // One above the axis is shown at its upper end.
-          const top = Math.min(Math.max(at[1]!, grid.y), grid.y + grid.height)
-          return { exemplar, left: at[0]! + offset.left - origin.left, top: top + offset.top - origin.top }
-        }),
-      )
-    }
-    const attach = () => {
-      const element = chartIn.querySelector<HTMLElement>('[_echarts_instance_]')
-      const found = element ? getInstanceByDom(element) : undefined
-      if (found === chart) return
-      chart?.isDisposed() || chart?.off('finished', place)
-      chart = found
-      chart?.on('finished', place)
-      place()
-    }
-    attach()
-    const timer = setInterval(attach, 500)
-    return () => {
-      clearInterval(timer)
-      if (chart && !chart.isDisposed()) chart.off('finished', place)
-    }
-  }, [some, chartIn, rowOf])
+        !drawn
+          ? []
+          : some.flatMap((exemplar) => {
+              const { chart, grid } = drawn
+              const at = chart.convertToPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [exemplar.time, rowOf ? rowOf(exemplar.value) : exemplar.value]) as number[] | undefined
+              if (!at || at.some(Number.isNaN) || at[0]! < grid.x || at[0]! > grid.x + grid.width) return []
+              // One above the axis is shown at its upper end.
+              const top = Math.min(Math.max(at[1]!, grid.y), grid.y + grid.height)
+              return { exemplar, left: at[0]! + drawn.left, top: top + drawn.top }
+            }),
+      ),
+    [some, rowOf],
+  )
+  useChart(chartIn, place)
 
   return (
     <>

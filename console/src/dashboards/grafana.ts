@@ -5,8 +5,21 @@ export interface Dashboard {
   description?: string
   time: { from: string; to: string }
   refresh?: string | false
+  annotations?: { list: Annotation[] }
   templating?: { list: Variable[] }
   panels: Panel[]
+}
+
+/** A query of Loki, whose lines are marks on the panels. */
+export interface Annotation {
+  name: string
+  datasource: { type: string; uid: string }
+  enable: boolean
+  iconColor?: string
+  expr: string
+  titleFormat?: string
+  textFormat?: string
+  tagKeys?: string
 }
 
 export interface Variable {
@@ -35,6 +48,7 @@ export interface Mapping {
 }
 export interface Fields {
   unit?: string
+  decimals?: number
   min?: number
   max?: number
   noValue?: string
@@ -43,11 +57,16 @@ export interface Fields {
   links?: DataLink[]
   custom?: Record<string, unknown>
 }
+export interface Override {
+  matcher: { id: string; options: string }
+  properties: { id: string; value: unknown }[]
+}
 export interface Target {
   refId: string
   expr?: string
   query?: string
   queryType?: string
+  serviceMapQuery?: string | string[]
   legendFormat?: string
   exemplar?: boolean
   format?: string
@@ -64,13 +83,16 @@ export interface Panel {
   datasource?: { type: string; uid: string }
   fieldConfig?: {
     defaults: Fields
-    overrides: { matcher: { id: string; options: string }; properties: { id: string; value: unknown }[] }[]
+    overrides: Override[]
   }
   options?: Record<string, unknown>
   targets: Target[]
 }
 
 const files = import.meta.glob<Dashboard>('../../../grafana/dashboards/*.json', { eager: true, import: 'default' })
+
+/** A row is a heading, and has no queries. */
+export const isRow = ({ type }: Panel) => type === 'row'
 
 /** All dashboards of grafana/dashboards; the flow of the messages is where to begin. */
 export const dashboards: Dashboard[] = Object.values(files).sort(

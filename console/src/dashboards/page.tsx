@@ -1,4 +1,4 @@
-import { Alert, Autocomplete, Box, Stack, Tab, Tabs, TextField } from '@mui/material'
+import { Alert, Autocomplete, Box, Stack, Tab, Tabs, TextField, Typography } from '@mui/material'
 import { useTheme } from '@mui/material/styles'
 import { ChartsProvider, generateChartsTheme } from '@perses-dev/components'
 import type { DurationString, TimeRangeValue } from '@perses-dev/core'
@@ -8,7 +8,8 @@ import { Link, useParams } from 'react-router-dom'
 import { datasources, pluginLoader } from '../panels/plugins'
 import { milliseconds, moment, relative, useAddress, useDebounced, useRange, useTitle } from '../time'
 import { TimeControls } from '../time-controls'
-import { dashboards, type Dashboard } from './grafana'
+import { dashboards, isRow, type Dashboard } from './grafana'
+import { MarksOf } from './marks'
 import { DashboardPanel } from './panel'
 import { all, type Choice, useChoices } from './variables'
 
@@ -104,11 +105,19 @@ function Page({ dashboard, refresh, range }: { dashboard: Dashboard; refresh: st
             </Alert>
           ),
       )}
-      <Box sx={{ display: 'grid', gridTemplateColumns: 'repeat(24, minmax(0, 1fr))', gridAutoRows: '30px', gap: 1, p: 1 }}>
-        {dashboard.panels.map((panel) => (
-          <DashboardPanel key={panel.id} panel={panel} choices={choices} />
-        ))}
-      </Box>
+      <MarksOf dashboard={dashboard}>
+        <Box sx={{ display: 'grid', gridTemplateColumns: 'repeat(24, minmax(0, 1fr))', gridAutoRows: '30px', gap: 1, p: 1 }}>
+          {dashboard.panels.map((panel) =>
+            isRow(panel) ? (
+              <Typography key={panel.id} component="h2" sx={{ gridColumn: '1 / -1', alignSelf: 'end', fontSize: 15, fontWeight: 600 }} style={{ gridRow: panel.gridPos.y + 1 }}>
+                {panel.title}
+              </Typography>
+            ) : (
+              <DashboardPanel key={panel.id} panel={panel} choices={choices} />
+            ),
+          )}
+        </Box>
+      </MarksOf>
     </Box>
   )
 }

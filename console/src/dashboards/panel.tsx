@@ -9,6 +9,7 @@ import { useSize } from '../use-size'
 import { convert, type Converted } from './convert'
 import { Exemplars } from './exemplars'
 import type { Panel } from './grafana'
+import { MarkLines } from './marks'
 import { interpolate, link, type Choices } from './variables'
 
 /** A panel of a dashboard. It asks its stores when it comes near the window, and not before. */
@@ -17,7 +18,7 @@ export const DashboardPanel = memo(function DashboardPanel({ panel, choices }: {
   const { ref, element, width, height } = useSize<HTMLDivElement>()
   const near = useNear(element)
   const missing = converted.missing.length > 0
-  const asks = near && width > 0 && !missing
+  const asks = near && width > 0 && !missing && !Object.values(choices).some(({ pending }) => pending)
   const queries = useMemo(() => (asks ? converted.queries((query) => interpolate(query, choices)) : []), [asks, converted, choices])
   const suggestedStepMs = useSuggestedStepMs(width || 600)
   const { x, y, w, h } = panel.gridPos
@@ -62,9 +63,10 @@ function Body({ panel, converted, size, choices, asks, children }: BodyProps) {
   const error = (results.find(({ error }) => error)?.error ?? pluginError) as Error | null | undefined
   const loading = !asks || !plugin || answered.length < results.length
   const state: State = error ? 'error' : loading ? 'loading' : answered.every(({ data }) => isEmpty(data)) ? 'empty' : 'ready'
+  const drawn = useMemo(() => (converted.plugin.kind === 'TimeSeriesChart' ? draw(converted, answered) : { spec: converted.plugin.spec, results: answered }), [converted, answered])
   const links = useLinks(converted, answered.map(({ data }) => data))
   const PanelComponent = plugin?.PanelComponent
-  const rows = useMemo(() => (panel.type === 'heatmap' && answered[0] ? rowsOf(answered[0].data) : undefined), [panel.type, answered])
+  const rows = useMemo(() => (panel.type === 'heatmap' && answered[0] ? rowsOf(answered[0].data, converted.plugin.spec.limit as number | undefined) : undefined), [panel.type, converted, answered])
   const toRow = useMemo(() => rows && ((value: number) => rowOf(rows, value)), [rows])
   const exemplars = useMemo(() => converted.exemplars.map((query) => interpolate(query, choices)), [converted, choices])
 
@@ -84,26 +86,51 @@ function Body({ panel, converted, size, choices, asks, children }: BodyProps) {
           PanelComponent && (
             <ErrorBoundary fallbackRender={({ error }) => <Alert severity="error">{String(error?.message ?? error)}</Alert>} resetKeys={[answered]}>
               <PanelComponent
-                spec={converted.plugin.spec}
+                spec={drawn.spec}
                 contentDimensions={size}
-                queryResults={answered}
+                queryResults={drawn.results}
                 definition={{ kind: 'Panel', spec: { display: { name: panel.title }, plugin: converted.plugin } }}
               />
             </ErrorBoundary>
           )
         )}
+        {state === 'ready' && content && converted.hasTimeAxis && <MarkLines chartIn={content} />}
         {state === 'ready' && content && exemplars.length > 0 && <Exemplars queries={exemplars} chartIn={content} rowOf={toRow} />}
       </Box>
     </Frame>
   )
 }
 
+type Answer = { data: Data; definition: QueryData<Data>['definition'] }
+
+/** A chart with the colours that its series are given, and an axis that neither makes much of nothing nor is stretched by a far limit. */
+function draw({ plugin: { spec }, paints, softMax }: Converted, answered: Answer[]) {
+  // Perses paints by query: each series becomes the result of one of its own.
+  const results = answered.flatMap(({ data, definition }) => (data.series ?? []).map((series) => ({ definition, data: { ...data, series: [series] } as Data })))
+  const querySettings = results.flatMap(({ data: { series } }, queryIndex) => {
+    const paint = paints.find(({ matches }) => matches(series[0]!.formattedName ?? series[0]!.name))
+    return paint ? { queryIndex, colorMode: 'fixed', colorValue: paint.color, lineStyle: paint.dashed ? 'dashed' : undefined } : []
+  })
+  let most = softMax ?? 0
+  for (const { data } of results) for (const [, value] of data.series[0]!.values) if (value !== null && value > most) most = value
+  const { yAxis, thresholds } = spec as { yAxis: { max?: number }; thresholds?: { steps: { value: number }[] } }
+  return {
+    results,
+    spec: {
+      ...spec,
+      querySettings,
+      yAxis: { ...yAxis, max: yAxis.max ?? (most === softMax ? softMax : undefined) },
+      thresholds: thresholds && { ...thresholds, steps: thresholds.steps.filter(({ value }) => value <= most) },
+    },
+  }
+}
+
 function Empty({ panel, converted }: { panel: Panel; converted: Converted }) {
   const healthy = /^(Empty|Zero) is healthy/.test(panel.description ?? '')
-  const hint = panel.type === 'traces' ? 'Enter a trace id above, or choose one below.' : healthy ? 'Nothing: all is well.' : 'No data in this time.'
+  const hint = panel.type === 'traces' ? 'Enter a trace id, or choose a login above.' : 'No data in this time.'
   return (
     <Stack height="100%" alignItems="center" justifyContent="center" color={healthy ? 'success.main' : 'text.secondary'}>
-      {converted.noValue ? <Box fontSize={28}>{converted.noValue}</Box> : hint}
+      {converted.noValue ? <Box fontSize={panel.type === 'stat' ? 28 : undefined}>{converted.noValue}</Box> : hint}
     </Stack>
   )
 }
@@ -133,7 +160,7 @@ function useLinks({ links }: Converted, answered: Data[]): Resolved[] {
 function Frame(props: { panel: Panel; converted: Converted; state: State; links?: Resolved[]; children: ReactNode }) {
   const { panel, converted, state, links = [], children } = props
   const [anchor, setAnchor] = useState<HTMLElement | null>(null)
-  const help = [panel.description, ...converted.notes].filter(Boolean).join(' ')
+  const help = panel.description
   return (
     <Paper
       component="section"
@@ -145,9 +172,14 @@ function Frame(props: { panel: Panel; converted: Converted; state: State; links?
       sx={{ height: '100%', display: 'flex', flexDirection: 'column', overflow: 'hidden' }}
     >
       <Stack direction="row" alignItems="center" sx={{ px: 1.25, minHeight: 30 }} gap={0.5}>
-        <Typography component="h2" noWrap sx={{ fontSize: 14, fontWeight: 600 }} title={panel.title}>
+        <Typography component="h3" noWrap sx={{ fontSize: 14, fontWeight: 600 }} title={panel.title}>
           {panel.title}
         </Typography>
+        {converted.counted && (
+          <Typography variant="caption" color="text.secondary">
+            {converted.counted}
+          </Typography>
+        )}
         {help && (
           <Tooltip title={help}>
             <Box component="span" tabIndex={0} aria-label={help} sx={{ color: 'text.disabled', cursor: 'help', fontSize: 12, border: 1, borderRadius: '50%', width: 16, height: 16, lineHeight: '14px', textAlign: 'center', flexShrink: 0 }}>

@@ -9,6 +9,8 @@ export interface Choice {
   variable: Variable
   values: string[]
   options: string[]
+  /** All stands for options that are not there yet. */
+  pending?: boolean
   error?: Error
 }
 export type Choices = Record<string, Choice>
@@ -19,7 +21,7 @@ export const labelQuery = (variable: Variable) => /^label_values\((.+),\s*(\w+)\
 /** The variables of a dashboard, their options from Prometheus, their values from the address bar. */
 export function useChoices(dashboard: Dashboard, from: Date, to: Date): Choices {
   const [parameters] = useSearchParams()
-  const variables = dashboard.templating?.list ?? []
+  const variables = (dashboard.templating?.list ?? []).filter(({ type }) => type !== 'datasource') // the console has one of each
   // A new option is worth no query at each refresh.
   const minute = Math.floor(to.getTime() / 60_000)
   const options = useQueries({
@@ -32,7 +34,7 @@ export function useChoices(dashboard: Dashboard, from: Date, to: Date): Choices 
       }
     }),
   })
-  const key = JSON.stringify([parameters.toString(), options.map(({ data, error }) => [data, String(error)])])
+  const key = JSON.stringify([parameters.toString(), options.map(({ data, error, isInitialLoading }) => [data, String(error), isInitialLoading])])
   return useMemo(
     () =>
       Object.fromEntries(
@@ -45,6 +47,7 @@ export function useChoices(dashboard: Dashboard, from: Date, to: Date): Choices 
               variable,
               values: variable.multi ? values : values.slice(0, 1),
               options: variable.type === 'custom' ? written(variable).split(',') : (options[i]?.data ?? []),
+              pending: values.includes(all) && !variable.allValue && options[i]?.isInitialLoading,
               error: (options[i]?.error as Error | null) ?? undefined,
             },
           ]
@@ -56,11 +59,13 @@ export function useChoices(dashboard: Dashboard, from: Date, to: Date): Choices 
 }
 
 const reference = /\$\{(\w+)(?::\w+)?\}|\$(\w+)/g
-// Within a quoted string of PromQL, LogQL or TraceQL a backslash is written twice.
-const quoted = (value: string) => value.replace(/[\\^$.*+?()[\]{}|]/g, '\\\\$&')
+/** The value as a regular expression within a quoted string of PromQL, LogQL or TraceQL, which escape as JSON does. */
+const quoted = (value: string) => JSON.stringify(value.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).slice(1, -1)
 
-function queryValue({ variable, values }: Choice): string {
-  if (values.includes(all)) return variable.allValue ?? '.*'
+function queryValue({ variable, values: chosen, options }: Choice): string {
+  const everything = chosen.includes(all)
+  if (everything && (variable.allValue || options.length === 0)) return variable.allValue ?? '.+'
+  const values = everything ? options : chosen
   if (!variable.multi) return values[0] ?? ''
   return values.length === 1 ? quoted(values[0]!) : `(${values.map(quoted).join('|')})`
 }

@@ -1,6 +1,6 @@
 import { Alert, Box, Stack, Typography, useMediaQuery } from '@mui/material'
 import { useTheme } from '@mui/material/styles'
-import { Handle, MarkerType, Position, ReactFlow, ReactFlowProvider, useReactFlow, type NodeProps } from '@xyflow/react'
+import { BaseEdge, getBezierPath, Handle, MarkerType, Position, ReactFlow, ReactFlowProvider, useReactFlow, type EdgeProps, type NodeProps } from '@xyflow/react'
 import '@xyflow/react/dist/style.css'
 import { useEffect } from 'react'
 import { Link } from 'react-router-dom'
@@ -25,7 +25,7 @@ function PartNode({ data: { title, lines, health, shape, to, why } }: NodeProps<
         data-health={health}
         sx={{
           display: 'block',
-          width: shape === 'queue' ? 195 : 165,
+          width: shape === 'queue' ? 215 : 180,
           px: 1.5,
           py: 0.75,
           border: 2,
@@ -44,10 +44,10 @@ function PartNode({ data: { title, lines, health, shape, to, why } }: NodeProps<
           <Handle key={`from-${side}`} id={`from-${side}`} type="source" position={position} isConnectable={false} style={side === 'corner' ? { left: '85%' } : undefined} />,
           <Handle key={`to-${side}`} id={`to-${side}`} type="target" position={position} isConnectable={false} />,
         ])}
-        <Box sx={{ fontSize: 11, color: 'text.secondary', lineHeight: 1.1 }}>{kinds[shape]}</Box>
-        <Box sx={{ fontWeight: 700, fontSize: title.length > 18 ? 14 : 16, whiteSpace: 'nowrap' }}>{title}</Box>
+        <Box sx={{ fontSize: 12, color: 'text.secondary', lineHeight: 1.1 }}>{kinds[shape]}</Box>
+        <Box sx={{ fontWeight: 700, fontSize: title.length > 18 ? 15.5 : 18, whiteSpace: 'nowrap' }}>{title}</Box>
         {[...lines, ...(why && health !== 'good' ? [why] : [])].map((line) => (
-          <Box key={line} sx={{ fontSize: 14, lineHeight: 1.25, color: health === 'good' ? 'text.secondary' : colors[health] }}>
+          <Box key={line} sx={{ fontSize: 16, lineHeight: 1.25, color: health === 'good' ? 'text.secondary' : colors[health] }}>
             {line}
           </Box>
         ))}
@@ -55,7 +55,17 @@ function PartNode({ data: { title, lines, health, shape, to, why } }: NodeProps<
   )
 }
 
+/** A way between two parts. On a short straight one the label would hide the arrow, and stands beside it. */
+function WayEdge(way: EdgeProps) {
+  const { label, labelStyle, labelBgStyle, labelBgPadding, style, markerEnd } = way
+  const [path, x, y] = getBezierPath(way)
+  const [level, upright] = [Math.abs(way.sourceY - way.targetY) < 25, Math.abs(way.sourceX - way.targetX) < 8]
+  const beside = 10 + String(label ?? '').length * 4.5
+  return <BaseEdge {...{ path, label, labelStyle, labelBgStyle, labelBgPadding, style, markerEnd }} labelX={upright ? x - beside : x} labelY={level ? y - 16 : y} />
+}
+
 const types = { part: PartNode }
+const edgeTypes = { way: WayEdge }
 
 export default function FlowPage() {
   useTitle('Flow')
@@ -84,7 +94,7 @@ function Flow() {
     <Box sx={{ height: 'calc(100vh - 49px)', display: 'flex', flexDirection: 'column' }} data-page="flow" data-state={readings.error ? 'error' : readings.at ? 'ready' : 'loading'}>
       <Stack direction="row" gap={2} alignItems="center" px={2} py={0.75}>
         <Typography variant="h1" sx={{ fontSize: 18, fontWeight: 600, flex: 1 }}>
-          From login to audit, and what is told about it
+          Messages and telemetry, as they flow now
         </Typography>
         {alerts.length > 0 ? (
           <Alert severity="error" sx={{ py: 0 }} data-alerts={alerts.length}>
@@ -105,15 +115,17 @@ function Flow() {
             const color = stroke[way.className!]
             return {
               ...way,
+              type: 'way',
               animated: way.animated && !still,
               style: { ...way.style, stroke: color },
               markerEnd: { type: MarkerType.ArrowClosed, color, width: 14, height: 14, markerUnits: 'userSpaceOnUse' },
-              labelStyle: { fontSize: 13, fontWeight: 600, fill: way.className === 'bad' ? palette.error.main : palette.text.primary },
+              labelStyle: { fontSize: 17, fontWeight: 600, fill: way.className === 'bad' ? palette.error.main : palette.text.primary },
               labelBgStyle: { fill: palette.background.default },
               labelBgPadding: [4, 2] as [number, number],
             }
           })}
           nodeTypes={types}
+          edgeTypes={edgeTypes}
           colorMode={palette.mode}
           style={{ background: 'transparent' }}
           fitView

@@ -8,7 +8,8 @@ export type Part = Node<{ title: string; lines: string[]; health: Health; shape:
 export type Side = 'left' | 'right' | 'top' | 'bottom' | 'corner'
 
 const number = (value: number) => Number(value.toPrecision(3)).toLocaleString('en')
-const rate = (value: number | undefined, of = '') => (value === undefined ? 'no data' : `${number(Math.round(value * 100) / 100)}${of && ` ${of}`}/s`)
+// Two digits: the parts are read some seconds apart, and what is the same is shown as the same.
+const rate = (value: number | undefined, of = '') => (value === undefined ? 'no data' : `${Number((Math.round(value * 100) / 100).toPrecision(2)).toLocaleString('en')}${of && ` ${of}`}/s`)
 const bytes = (value: number) => (value < 1024 ? `${Math.round(value)} B` : value < 1024 ** 2 ? `${number(value / 1024)} KiB` : `${number(value / 1024 ** 2)} MiB`)
 
 const retries = 'user.events.audit.retry.'
@@ -58,29 +59,29 @@ export function picture(now: Readings): { parts: Part[]; ways: Edge[] } {
 
   // the messages
   part('client', 'client', 0, 40, { lines: [rate(now.of('logins'), 'logins')], health: (now.of('loginsFailed') ?? 0) > 0 ? 'bad' : 'good', to: '/search?operation=POST+%2Fv1%2Flogin' })
-  service('login-api', 240, 40)
-  service('user-rpc', 240, 230)
+  service('login-api', 250, 40)
+  service('user-rpc', 250, 235)
   const unpublished = now.of('unpublished') ?? 0
-  part('user.events', 'exchange', 510, 40, { lines: [rate(now.of('published'))], health: unpublished > 0 ? 'bad' : 'good', why: 'not confirmed', to: '/dashboards/rabbitmq' })
+  part('user.events', 'exchange', 550, 40, { lines: [rate(now.of('published'))], health: unpublished > 0 ? 'bad' : 'good', why: 'not confirmed', to: '/dashboards/rabbitmq' })
   const consumers = now.of('consumers', { rabbitmq_queue_name: 'user.events.audit' })
   queue(
     'user.events.audit',
-    740,
+    800,
     40,
     (depth) => (consumers === 0 || depth >= 1000 ? 'bad' : depth >= 100 ? 'warn' : 'good'),
     consumers === 0 ? 'nobody consumes' : 'more comes than is handled',
   )
-  service('audit-mq', 1010, 40)
+  service('audit-mq', 1085, 40)
   const waiting = now.all('depth').filter(({ labels }) => labels.rabbitmq_queue_name?.startsWith(retries))
   const retryDepth = waiting.reduce((sum, { value }) => sum + value, 0)
   const retried = now.of('outcomes', { outcome: 'retried' })
-  part('retry queues', 'queue', 740, 210, {
+  part('retry queues', 'queue', 800, 225, {
     lines: [`${number(retryDepth)} waiting`, waiting.map(({ labels }) => labels.rabbitmq_queue_name!.slice(retries.length)).sort((a, b) => seconds(a) - seconds(b)).join(' · ')],
     health: retryDepth > 0 || (retried ?? 0) > 0 ? 'warn' : 'good',
     why: 'tried again',
     to: `/dashboards/rabbitmq?${waiting.map(({ labels }) => `var-queue=${labels.rabbitmq_queue_name}`).join('&')}`,
   })
-  queue('user.events.audit.dead', 1170, 210, (depth) => (depth > 0 ? 'bad' : 'good'), 'given up')
+  queue('user.events.audit.dead', 1240, 225, (depth) => (depth > 0 ? 'bad' : 'good'), 'given up')
 
   const call = (client: string, server: string) => [now.of('calls', { client, server }), now.of('callsFailed', { client, server })] as const
   way('client', 'login-api', now.of('logins'), rate(now.of('logins')), { failed: now.of('loginsFailed') })
@@ -98,7 +99,7 @@ export function picture(now: Readings): { parts: Part[]; ways: Edge[] } {
   // the telemetry
   const received = now.all('exported').reduce((sum, { value }) => sum + value, 0)
   const refused = now.of('refused') ?? 0
-  part('otel-collector', 'collector', 595, 390, {
+  part('otel-collector', 'collector', 640, 410, {
     lines: [rate(received, 'spans')],
     health: refused > 0 ? 'bad' : received ? 'good' : 'silent',
     why: refused > 0 ? `refuses ${rate(refused)}` : 'receives no spans',
@@ -124,7 +125,7 @@ export function picture(now: Readings): { parts: Part[]; ways: Edge[] } {
     const value = now.of(sent, { exporter })
     const [fill, queued] = [now.of('fill', { exporter }) ?? 0, now.of('waiting', { exporter }) ?? 0]
     const [away, stuck] = [now.away(id), received > 0 && !value]
-    part(id, 'store', 160 + i * 290, 560, {
+    part(id, 'store', 190 + i * 305, 585, {
       title,
       lines: queued > 65536 ? [`${bytes(queued)} waits (${Math.round(fill * 100)} %)`] : away ? [] : ['up to date'],
       health: away || fill >= 0.8 ? 'bad' : fill >= 0.5 || stuck ? 'warn' : value ? 'good' : 'silent',

@@ -12,13 +12,13 @@ import { panelPlugin } from './panel-plugin'
 
 use([CustomChart, GridComponent, TooltipComponent, VisualMapContinuousComponent])
 
-function Heatmap({ spec, contentDimensions, queryResults }: PanelProps<{ format: FormatOptions }, TimeSeriesData>) {
+function Heatmap({ spec, contentDimensions, queryResults }: PanelProps<{ format: FormatOptions; limit?: number }, TimeSeriesData>) {
   const { echartsTheme } = useChartsTheme()
   const { palette } = useTheme()
   const data = queryResults[0]?.data
   const option = useMemo(() => {
     if (!data) return {}
-    const { les, cells, stepMs } = buckets(data)
+    const { les, cells, stepMs } = buckets(data, spec.limit)
     const name = (le: number) => (le === Infinity ? '∞' : formatValue(le, spec.format))
     const most = Math.max(1, ...cells.map(([, , count]) => count))
     const cell: CustomSeriesRenderItem = (_, api) => {
@@ -32,6 +32,15 @@ function Heatmap({ spec, contentDimensions, queryResults }: PanelProps<{ format:
         style: { fill: api.visual('color') as string },
       }
     }
+    // The limit is the upper end of its bucket.
+    const limit: CustomSeriesRenderItem = ({ coordSys }, api) => {
+      const { x, width } = coordSys as unknown as { x: number; width: number }
+      const [, middle] = api.coord([0, api.value(0)]) as [number, number]
+      const [, height] = api.size!([0, 1]) as [number, number]
+      const y = middle - height / 2
+      return { type: 'line', shape: { x1: x, y1: y, x2: x + width, y2: y }, style: { stroke: palette.error.main, lineWidth: 2, lineDash: [8, 6] } }
+    }
+    const limited = les.indexOf(spec.limit ?? NaN)
     return {
       animation: false,
       grid: { left: 12, right: 16, top: 10, bottom: 4, containLabel: true },
@@ -41,6 +50,7 @@ function Heatmap({ spec, contentDimensions, queryResults }: PanelProps<{ format:
         show: false,
         min: 0,
         max: most,
+        seriesIndex: 0,
         dimension: 2,
         inRange: { color: palette.mode === 'dark' ? ['#5a2e06', '#e8820c', '#ffe3bd'] : ['#fde7cc', '#f28c1f', '#8a3b00'] },
       },
@@ -49,9 +59,12 @@ function Heatmap({ spec, contentDimensions, queryResults }: PanelProps<{ format:
         formatter: ({ value: [time, row, count] }: { value: Cell }) =>
           `${new Date(time).toLocaleTimeString('sv-SE')}\n${row ? `${name(les[row - 1]!)} to ` : 'up to '}${name(les[row]!)}\n${Math.round(count)} messages`,
       },
-      series: [{ type: 'custom', renderItem: cell, data: cells, clip: true, encode: { x: 0, y: 1 } }],
+      series: [
+        { type: 'custom', renderItem: cell, data: cells, clip: true, encode: { x: 0, y: 1 } },
+        { type: 'custom', renderItem: limit, data: limited < 0 ? [] : [[limited]], silent: true, encode: { x: -1, y: 0 } },
+      ],
     }
-  }, [data, spec.format, palette.mode])
+  }, [data, spec, palette])
   return <EChart sx={contentDimensions} option={option} theme={echartsTheme} />
 }
 

@@ -1,7 +1,7 @@
 import { Alert, Autocomplete, Box, Button, LinearProgress, MenuItem, Stack, TextField, ToggleButton, ToggleButtonGroup, Typography } from '@mui/material'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useMemo, useState } from 'react'
-import { operations, parseAttributes, searchTraces, services, storeNames, type TraceStore, type TraceSummary } from '../backends/traces'
+import { operations, searchTraces, services, storeNames, type TraceStore, type TraceSummary } from '../backends/traces'
 import { moment, useAddress, useRange, useTitle } from '../time'
 import { TimeControls } from '../time-controls'
 import { TraceList } from '../trace/trace-list'
@@ -101,7 +101,7 @@ export default function SearchPage() {
         ))}
         <TextField select size="small" label="Status" value={form.status} onChange={(event) => set('status')(event.target.value)} sx={{ width: 110 }}>
           {['', 'error', 'ok', 'unset'].map((value) => (
-            <MenuItem key={value} value={value}>
+            <MenuItem key={value} value={value} disabled={value === 'unset' && store === 'jaeger'}>
               {value || 'any'}
             </MenuItem>
           ))}
@@ -121,11 +121,10 @@ export default function SearchPage() {
         ) : found.data?.length ? (
           <>
             <Typography variant="body2" color="text.secondary">
-              {found.data.length === limit ? `The first ${limit} traces that ${storeNames[store]} found` : `${found.data.length} traces in ${storeNames[store]}`}
-              {store === 'jaeger' && (parseAttributes(asked.attributes).length > 0 || asked.status) && ', chosen here among its last 200: its interface searches neither attributes nor status'}
+              {found.data.length === limit ? `The latest ${limit} traces that ${storeNames[store]} found` : `${found.data.length} traces in ${storeNames[store]}`}
             </Typography>
             <Scatter traces={found.data} store={store} from={moment(range.from).getTime()} to={moment(range.to).getTime()} />
-            <TraceList traces={found.data} store={store} />
+            <TraceList traces={found.data} store={store} sort={parameters.get('sort') === 'duration' ? 'duration' : 'time'} onSort={(sort) => change({ sort: sort === 'time' ? undefined : sort })} />
           </>
         ) : (
           <Alert severity="info">No trace of this time matches. A longer time or fewer conditions may find one.</Alert>

@@ -1,7 +1,7 @@
 import { Box } from '@mui/material'
 import { Link } from 'react-router-dom'
 import type { TraceSummary } from '../backends/traces'
-import { clock, duration } from '../time'
+import { clock, duration, found } from '../time'
 import { useSize } from '../use-size'
 
 const height = 140
@@ -12,7 +12,7 @@ export function Scatter({ traces, store, from, to }: { traces: TraceSummary[]; s
   const { ref, width } = useSize<HTMLDivElement>()
   const times = traces.map(({ start }) => start)
   const [first, last] = [Math.max(from, Math.min(...times) - 1000), Math.min(to, Math.max(...times) + 1000)]
-  const logs = traces.map((trace) => Math.log10(Math.max(trace.duration, 0.01)))
+  const logs = traces.map((trace) => Math.log10(trace.duration || 0.5))
   const [low, high] = [Math.floor(Math.min(...logs)), Math.ceil(Math.max(...logs) + 0.001)]
   const x = (time: number) => margin.left + ((time - first) / (last - first || 1)) * (width - margin.left - margin.right)
   const y = (log: number) => height - margin.bottom - ((log - low) / (high - low || 1)) * (height - margin.top - margin.bottom)
@@ -36,7 +36,7 @@ export function Scatter({ traces, store, from, to }: { traces: TraceSummary[]; s
         {traces.map((trace, i) => (
           <Link key={trace.traceId} to={`/trace/${trace.traceId}?from=${store}`} aria-label={`Trace ${trace.traceId}`}>
             <circle cx={x(trace.start)} cy={y(logs[i]!)} r={5} fill={trace.errors ? '#d93636' : '#1473e6'} opacity={0.75}>
-              <title>{`${trace.service} ${trace.name}\n${duration(trace.duration * 1000)}`}</title>
+              <title>{`${trace.service} ${trace.name}\n${found(trace.duration)}`}</title>
             </circle>
           </Link>
         ))}

@@ -1,13 +1,17 @@
-import { Box, Chip, Link as Anchor, Stack, Typography } from '@mui/material'
-import type { ReactNode } from 'react'
-import { Link } from 'react-router-dom'
+import { Box, Button, Chip, Link as Anchor, Stack, Typography } from '@mui/material'
+import { useQuery } from '@tanstack/react-query'
+import { useMemo, useState, type ReactNode } from 'react'
+import { Link as RouterLink } from 'react-router-dom'
 import type { LogLine as StoredLine } from '../backends/loki'
-import type { Attributes, Span, Trace } from '../backends/traces'
+import { linksTo, type Attributes, type Link, type Span, type Trace } from '../backends/traces'
 import { LogLine } from '../panels/log-lines'
 import { clock, duration } from '../time'
+import { selfTimes } from './analysis'
 import { colorOf } from './colors'
 
 export function Details({ span, trace, lines, what }: { span: Span; trace: Trace; lines: StoredLine[]; what?: string[] }) {
+  const self = useMemo(() => selfTimes(trace).get(span.id) ?? 0n, [trace, span])
+  const linking = useQuery({ queryKey: ['linksTo', span.id], queryFn: () => linksTo(span), keepPreviousData: false })
   return (
     <Box component="aside" aria-label={`Span ${span.name}`} data-details sx={{ overflow: 'auto', p: 2, borderLeft: 1, borderColor: 'divider', height: '100%' }}>
       <Typography variant="h3" sx={{ fontSize: 16, overflowWrap: 'anywhere' }}>
@@ -33,6 +37,7 @@ export function Details({ span, trace, lines, what }: { span: Span; trace: Trace
         pairs={{
           starts: `+${duration(Number(span.start - trace.start) / 1000)}, ${clock(Number(span.start / 1000000n))}`,
           takes: duration(Number(span.end - span.start) / 1000),
+          'of it, itself': duration(Number(self) / 1000),
           span: span.id,
           parent: span.parentId || 'none',
           scope: span.scope,
@@ -54,13 +59,16 @@ export function Details({ span, trace, lines, what }: { span: Span; trace: Trace
         </Section>
       )}
       {span.links.length > 0 && (
-        <Section title="Links">
-          {span.links.map((link) => (
-            <Box key={link.spanId} mb={1}>
-              <Anchor component={Link} to={`/trace/${link.traceId}?span=${link.spanId}`} fontFamily="monospace" fontSize={13}>
-                {link.traceId} {link.spanId}
-              </Anchor>
-              <Pairs pairs={link.attributes} />
+        <Links links={span.links} key={span.id} />
+      )}
+      {!!linking.data?.length && (
+        <Section title="Linked from">
+          {linking.data.map(({ traceId, service, name }) => (
+            <Box key={traceId} mb={1} data-linked-from={traceId}>
+              <Anchor component={RouterLink} to={`/trace/${traceId}`} fontFamily="monospace" fontSize={13}>
+                {traceId}
+              </Anchor>{' '}
+              {service} <b>{name}</b>
             </Box>
           ))}
         </Section>
@@ -75,10 +83,32 @@ export function Details({ span, trace, lines, what }: { span: Span; trace: Trace
       <Section title="Resource">
         <Pairs pairs={span.resource} />
       </Section>
-      <Anchor component={Link} to={`/dashboards/services?var-service=${encodeURIComponent(span.service)}`}>
+      <Anchor component={RouterLink} to={`/dashboards/services?var-service=${encodeURIComponent(span.service)}`}>
         Metrics of {span.service}
       </Anchor>
     </Box>
+  )
+}
+
+/** A batch has a link for each of its messages: the first are shown, and the rest when asked for. */
+function Links({ links }: { links: Link[] }) {
+  const [shown, show] = useState(20)
+  return (
+    <Section title={`Links (${links.length})`}>
+      {links.slice(0, shown).map((link) => (
+        <Box key={link.traceId + link.spanId} mb={1}>
+          <Anchor component={RouterLink} to={`/trace/${link.traceId}?span=${link.spanId}`} fontFamily="monospace" fontSize={13}>
+            {link.traceId} {link.spanId}
+          </Anchor>
+          <Pairs pairs={link.attributes} />
+        </Box>
+      ))}
+      {links.length > shown && (
+        <Button size="small" onClick={() => show(links.length)}>
+          Show all {links.length}
+        </Button>
+      )}
+    </Section>
   )
 }
 

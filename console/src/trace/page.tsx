@@ -1,13 +1,16 @@
-import { Alert, AlertTitle, Box, Button, FormControlLabel, LinearProgress, Link as Anchor, Stack, Switch, ToggleButton, ToggleButtonGroup, Typography } from '@mui/material'
+import { Alert, AlertTitle, Box, Button, FormControlLabel, LinearProgress, Link as Anchor, Stack, Switch, TextField, ToggleButton, ToggleButtonGroup, Typography } from '@mui/material'
 import { useQuery } from '@tanstack/react-query'
-import { useMemo, type ReactNode } from 'react'
+import { useMemo, useState, type ReactNode } from 'react'
 import { Link, useParams } from 'react-router-dom'
 import { logsOfTrace } from '../backends/loki'
 import { BackendError } from '../backends/request'
-import { cleanTraceId, fetchTrace, groupBy, storeNames, type Trace, type TraceStore } from '../backends/traces'
+import { cleanTraceId, fetchTrace, groupBy, searchTraces, storeNames, type Trace, type TraceStore } from '../backends/traces'
 import { count, duration, local, useAddress, useTitle } from '../time'
+import { Compare } from './compare'
 import { Details } from './details'
 import { differences } from './difference'
+import { Findings } from './findings'
+import { Spent } from './spent'
 import { Waterfall } from './waterfall'
 import { useSize } from '../use-size'
 
@@ -43,6 +46,7 @@ function Found({ id }: { id: string }) {
   const [parameters, change] = useAddress()
   const view = views.find((one) => one === parameters.get('from')) ?? 'tempo'
   const showLogs = parameters.get('logs') !== 'off'
+  const compareWith = cleanTraceId(parameters.get('with') ?? '')
   const tempo = useStored('tempo', id, view !== 'jaeger')
   const jaeger = useStored('jaeger', id, view !== 'tempo')
   const asked = view === 'tempo' ? [tempo] : view === 'jaeger' ? [jaeger] : [tempo, jaeger]
@@ -78,6 +82,7 @@ function Found({ id }: { id: string }) {
               ` · ${local(new Date(Number(trace.start / 1000000n)))} · ${duration(Number(trace.end - trace.start) / 1000)} · ${count(trace.spans.length, 'span')} · ${count(trace.services.length, 'service')} · ${logs.data ? count(logs.data.length, 'log line') : '…'}`}
           </Typography>
         </Box>
+        {trace && <CompareWith trace={trace} store={view === 'jaeger' ? 'jaeger' : 'tempo'} />}
         <FormControlLabel
           control={<Switch size="small" checked={showLogs} onChange={(_, on) => change({ logs: on ? undefined : 'off' })} />}
           label="Log lines"
@@ -94,6 +99,8 @@ function Found({ id }: { id: string }) {
         <Failure id={id} error={failed.error!} store={failed === tempo ? 'tempo' : 'jaeger'} retry={() => void failed.refetch()} />
       ) : !trace ? (
         <LinearProgress />
+      ) : compareWith ? (
+        <Compared trace={trace} id={compareWith} store={view === 'jaeger' ? 'jaeger' : 'tempo'} />
       ) : (
         <>
           {compared && (
@@ -113,16 +120,20 @@ function Found({ id }: { id: string }) {
               No lines of log: {logs.error.message}
             </Alert>
           )}
+          <Findings trace={trace} onSelect={(span) => change({ span })} />
           <Box sx={{ flex: 1, minHeight: 0, display: 'grid', gridTemplateColumns: selected ? 'minmax(0, 1fr) 400px' : '1fr' }}>
-            <Box ref={ref} sx={{ minHeight: 0, overflow: 'hidden' }}>
-              <Waterfall
-                trace={trace}
-                height={height}
-                selected={selected?.id}
-                onSelect={(span) => change({ span })}
-                logs={showLogs ? lines : undefined}
-                notes={notes}
-              />
+            <Box sx={{ minHeight: 0, display: 'flex', flexDirection: 'column' }}>
+              <Box ref={ref} sx={{ flex: 1, minHeight: 0, overflow: 'hidden' }}>
+                <Waterfall
+                  trace={trace}
+                  height={height}
+                  selected={selected?.id}
+                  onSelect={(span) => change({ span })}
+                  logs={showLogs ? lines : undefined}
+                  notes={notes}
+                />
+              </Box>
+              <Spent trace={trace} onSelect={(span) => change({ span })} />
             </Box>
             {selected && (
               <Details
@@ -136,6 +147,57 @@ function Found({ id }: { id: string }) {
         </>
       )}
     </Box>
+  )
+}
+
+/** Chooses the trace to compare with: by its id, or the one of middle duration among the latest of its kind. */
+function CompareWith({ trace, store }: { trace: Trace; store: TraceStore }) {
+  const [parameters, change] = useAddress()
+  const [note, setNote] = useState('')
+  if (parameters.get('with'))
+    return (
+      <Button size="small" onClick={() => change({ with: undefined })}>
+        End the comparison
+      </Button>
+    )
+  const { service, name } = trace.spans[0]!
+  const typical = async () => {
+    const found = await searchTraces(store, { service, operation: name, from: new Date(Date.now() - 3600_000), to: new Date(), limit: 50 })
+    const sound = found.filter(({ traceId, errors }) => traceId !== trace.id && errors === 0).sort((a, b) => a.duration - b.duration)
+    if (sound.length > 0) change({ with: sound[Math.floor(sound.length / 2)]!.traceId })
+    else setNote(`No other ${name} of the last hour`)
+  }
+  return (
+    <Stack component="form" direction="row" gap={1} onSubmit={(event) => {
+      event.preventDefault()
+      const id = cleanTraceId(String(new FormData(event.currentTarget as unknown as HTMLFormElement).get('with')))
+      if (id) change({ with: id })
+      else setNote('That is no trace id')
+    }}>
+      <TextField name="with" size="small" variant="standard" placeholder="Compare with trace id ⏎" error={!!note} helperText={note || undefined} slotProps={{ htmlInput: { spellCheck: false, 'aria-label': 'Compare with trace' } }} sx={{ width: 190 }} />
+      <Button size="small" onClick={() => void typical().catch((error: Error) => setNote(error.message))}>
+        or a typical one
+      </Button>
+    </Stack>
+  )
+}
+
+function Compared({ trace, id, store }: { trace: Trace; id: string; store: TraceStore }) {
+  const other = useStored(store, id, true)
+  if (other.error) return <Failure id={id} error={other.error} store={store} retry={() => void other.refetch()} />
+  if (!other.data) return <LinearProgress />
+  const length = ({ start, end }: Trace) => duration(Number(end - start) / 1000)
+  return (
+    <>
+      <Typography sx={{ px: 2, py: 1 }}>
+        This trace takes {length(trace)},{' '}
+        <Anchor component={Link} to={`/trace/${id}?from=${store}`} fontFamily="monospace">
+          {id}
+        </Anchor>{' '}
+        {length(other.data)}.
+      </Typography>
+      <Compare trace={trace} other={other.data} />
+    </>
   )
 }
 

@@ -1,13 +1,33 @@
-import { Box, Link as Anchor, Table, TableBody, TableCell, TableHead, TableRow } from '@mui/material'
+import { Box, Link as Anchor, Table, TableBody, TableCell, TableHead, TableRow, TableSortLabel } from '@mui/material'
 import type { ReactNode } from 'react'
 import { Link } from 'react-router-dom'
 import type { TraceSummary } from '../backends/traces'
-import { duration, local } from '../time'
+import { found, local } from '../time'
 import { colorOf } from './colors'
 
 type Row = Omit<TraceSummary, 'spans' | 'errors'> & { spans?: number; errors?: number }
 
-export function TraceList({ traces, extra, store }: { traces: Row[]; extra?: (id: string) => ReactNode; store?: string }) {
+type Sort = 'time' | 'duration'
+
+interface Props {
+  /** The newest first. */
+  traces: Row[]
+  extra?: (id: string) => ReactNode
+  store?: string
+  sort?: Sort
+  onSort?: (sort: Sort) => void
+}
+
+export function TraceList({ traces: newestFirst, extra, store, sort = 'time', onSort }: Props) {
+  const traces = sort === 'time' ? newestFirst : newestFirst.toSorted((a, b) => b.duration - a.duration)
+  const heading = (by: Sort, label: string) =>
+    onSort ? (
+      <TableSortLabel active={sort === by} direction="desc" onClick={() => onSort(by)}>
+        {label}
+      </TableSortLabel>
+    ) : (
+      label
+    )
   const longest = Math.max(...traces.map((trace) => trace.duration), 0.001)
   const counted = traces.some(({ spans }) => spans !== undefined)
   return (
@@ -15,11 +35,13 @@ export function TraceList({ traces, extra, store }: { traces: Row[]; extra?: (id
       <TableHead>
         <TableRow>
           <TableCell>Trace</TableCell>
-          <TableCell>Start</TableCell>
+          <TableCell sortDirection={onSort && sort === 'time' && 'desc'}>{heading('time', 'Start')}</TableCell>
           <TableCell>Root</TableCell>
           <TableCell>Services</TableCell>
           {counted && <TableCell align="right">Spans</TableCell>}
-          <TableCell sx={{ minWidth: 140 }}>Duration</TableCell>
+          <TableCell sortDirection={onSort && sort === 'duration' && 'desc'} sx={{ minWidth: 140 }}>
+            {heading('duration', 'Duration')}
+          </TableCell>
         </TableRow>
       </TableHead>
       <TableBody>
@@ -61,7 +83,7 @@ export function TraceList({ traces, extra, store }: { traces: Row[]; extra?: (id
             <TableCell>
               <Box position="relative">
                 <Box sx={{ position: 'absolute', insetBlock: 0, left: 0, bgcolor: 'primary.main', opacity: 0.2, borderRadius: 0.5 }} style={{ width: `${(trace.duration / longest) * 100}%` }} />
-                {duration(trace.duration * 1000)}
+                {found(trace.duration)}
               </Box>
             </TableCell>
           </TableRow>

@@ -2,9 +2,10 @@ import { Box, Stack, Tooltip } from '@mui/material'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react'
 import type { LogLine as StoredLine } from '../backends/loki'
-import type { Span, Trace } from '../backends/traces'
+import { groupBy, type Span, type Trace } from '../backends/traces'
 import { LogLine } from '../panels/log-lines'
 import { duration } from '../time'
+import { criticalPath, queueTimes, type Segment } from './analysis'
 import { colorOf } from './colors'
 
 const kinds: Record<Span['kind'], string> = { SERVER: 'server', CLIENT: 'client', PRODUCER: 'producer', CONSUMER: 'consumer', INTERNAL: '', UNSPECIFIED: '' }
@@ -23,9 +24,13 @@ interface Props {
 
 type Row = { span: Span; line?: StoredLine }
 
+export const hatched = 'repeating-linear-gradient(135deg, #8a8f98 0 2px, transparent 2px 6px)'
+
 export function Waterfall({ trace, height, selected, onSelect, logs, notes }: Props) {
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set())
   const scroller = useRef<HTMLDivElement>(null)
+  const critical = useMemo(() => groupBy(criticalPath(trace), ({ span }) => span?.id), [trace])
+  const queues = useMemo(() => queueTimes(trace), [trace])
   const parents = useMemo(() => new Set(trace.spans.map(({ parentId }) => parentId)), [trace])
   const visible = useMemo(() => {
     let hiddenBelow = Infinity
@@ -77,7 +82,11 @@ export function Waterfall({ trace, height, selected, onSelect, logs, notes }: Pr
   return (
     <Box display="flex" flexDirection="column" height={height} minHeight={0} data-waterfall>
       <Stack direction="row" sx={{ pr: '16px', borderBottom: 1, borderColor: 'divider', color: 'text.secondary', fontSize: 12, lineHeight: '22px' }}>
-        <Box sx={{ width: '42%', pl: 1 }}>Span</Box>
+        <Stack direction="row" alignItems="center" gap={0.75} sx={{ width: '42%', px: 1 }}>
+          <Box flex={1}>Span</Box>
+          <Box sx={{ width: 18, height: 3, bgcolor: 'text.primary' }} /> critical path
+          <Box sx={{ width: 18, height: 10, ml: 1 }} style={{ background: hatched }} /> in a queue
+        </Stack>
         <Box sx={{ flex: 1, display: 'flex', justifyContent: 'space-between' }}>
           {[0, 0.25, 0.5, 0.75, 1].map((part) => (
             <span key={part}>{duration((total * part) / 1000)}</span>
@@ -98,6 +107,7 @@ export function Waterfall({ trace, height, selected, onSelect, logs, notes }: Pr
             const { span, line } = rows[index]!
             const note = notes?.get(span.id)
             const failed = span.status === 'ERROR'
+            const wait = queues.get(span.id)
             return (
               <Box key={key} ref={list.measureElement} data-index={index} sx={{ position: 'absolute', insetInline: 0, top: 0 }} style={{ transform: `translateY(${start}px)` }}>
                 {line ? (
@@ -147,7 +157,16 @@ export function Waterfall({ trace, height, selected, onSelect, logs, notes }: Pr
                       <Box sx={{ fontSize: 11, color: 'text.secondary' }}>{kinds[span.kind]}</Box>
                     </Stack>
                     <Box sx={{ flex: 1, position: 'relative', height: '100%', borderLeft: 1, borderColor: 'divider' }}>
-                      <Bar span={span} left={share(span.start)} width={share(span.end) - share(span.start)} failed={failed} />
+                      {wait && <Queue wait={wait} share={share} />}
+                      {critical.get(span.id)?.map(({ start, end }) => (
+                        <Box
+                          key={`${start}`}
+                          data-critical={span.id}
+                          sx={{ position: 'absolute', top: 24, height: 3, minWidth: '1px', bgcolor: 'text.primary' }}
+                          style={{ left: `${share(start)}%`, width: `${share(end) - share(start)}%` }}
+                        />
+                      ))}
+                      <Bar span={span} left={share(span.start)} width={share(span.end) - share(span.start)} failed={failed} wait={wait} from={wait && share(wait.start)} />
                       {span.events.map((event, i) => (
                         <Tooltip key={i} title={`${event.name} +${duration(Number(event.time - trace.start) / 1000)}`}>
                           <Box sx={{ position: 'absolute', top: 9, width: 2, height: 12, bgcolor: 'text.primary' }} style={{ left: `${share(event.time)}%` }} />
@@ -165,8 +184,32 @@ export function Waterfall({ trace, height, selected, onSelect, logs, notes }: Pr
   )
 }
 
-function Bar({ span, left, width, failed }: { span: Span; left: number; width: number; failed: boolean }) {
-  const label = duration(Number(span.end - span.start) / 1000)
+/** The time that a message waited for the consumer of the row. */
+function Queue({ wait, share }: { wait: Segment; share: (time: bigint) => number }) {
+  return (
+    <Tooltip title="Between the publish and this consumer">
+      <Box
+        data-queue={wait.queuedFor?.id}
+        sx={{ position: 'absolute', top: 8, height: 14, minWidth: '1px', border: 1, borderColor: 'text.disabled' }}
+        style={{ left: `${share(wait.start)}%`, width: `${share(wait.end) - share(wait.start)}%`, background: hatched }}
+      />
+    </Tooltip>
+  )
+}
+
+interface BarProps {
+  span: Span
+  left: number
+  width: number
+  failed: boolean
+  /** The time in the queue before it, and where that is drawn from. */
+  wait?: Segment
+  from?: number
+}
+
+function Bar({ span, left, width, failed, wait, from = left }: BarProps) {
+  const micros = ({ start, end }: { start: bigint; end: bigint }) => duration(Number(end - start) / 1000)
+  const label = wait ? `queue ${micros(wait)}, then ${micros(span)}` : micros(span)
   const inside = left + width > 85 && left < 15
   return (
     <>
@@ -175,8 +218,8 @@ function Bar({ span, left, width, failed }: { span: Span; left: number; width: n
         style={{ left: `${left}%`, width: `${width}%`, background: colorOf(span.service) }}
       />
       <Box
-        sx={{ position: 'absolute', top: 5, fontSize: 11, lineHeight: '20px', whiteSpace: 'nowrap', px: 0.5, color: inside ? '#fff' : 'text.secondary' }}
-        style={inside ? { left: `${left}%` } : left + width > 85 ? { right: `${100 - left}%` } : { left: `${left + width}%` }}
+        sx={{ position: 'absolute', top: 5, fontSize: 11, lineHeight: '20px', whiteSpace: 'nowrap', px: 0.5, color: inside ? '#fff' : 'text.secondary', bgcolor: from < 20 && from < left ? 'background.default' : undefined }}
+        style={inside ? { left: `${left}%` } : left + width > 85 ? { right: `${100 - (from < 20 ? left : from)}%` } : { left: `${left + width}%` }}
       >
         {label}
       </Box>

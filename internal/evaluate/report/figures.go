@@ -37,7 +37,7 @@ func (v view) FreshnessFigures() ([]*figure, error) {
 			if f.Signal != signal {
 				continue
 			}
-			s := series{name: f.Store, ink: inkOf(f.Store), dashed: f.Store == "tempo"}
+			s := series{name: f.Store, ink: inkOf(f.Store), dashed: f.Store == result.Tempo}
 			for i, value := range f.Distribution.Percentiles {
 				share := float64(i) / float64(max(1, len(f.Distribution.Percentiles)-1))
 				s.points = append(s.points, plotter.XY{X: value, Y: share})
@@ -127,33 +127,6 @@ func (v view) CostFigures() ([]*figure, error) {
 		figures = append(figures, f.noting(plot.how))
 	}
 	return present(figures), nil
-}
-
-// QueryFigures show the latency of each kind of query in both stores.
-func (v view) QueryFigures() ([]*figure, error) {
-	var rows []bar
-	var kinds []string
-	for _, q := range v.Queries.Results {
-		if !slices.Contains(kinds, q.Kind) {
-			kinds = append(kinds, q.Kind)
-		}
-	}
-	for _, kind := range kinds {
-		rows = append(rows, bar{label: kind})
-		for _, q := range v.Queries.Results {
-			if q.Kind != kind {
-				continue
-			}
-			d, color := q.Distribution, inkOf(q.Store)
-			rows = append(rows, bar{
-				label: q.Store, text: milliseconds(d.P50) + " – " + milliseconds(d.P95),
-				segments: []segment{{value: d.P50, ink: color}, {value: d.P95 - d.P50, ink: color, soft: true}},
-			})
-		}
-	}
-	f, err := barPlot("Latency of a query", axis{format: milliseconds}, rows,
-		[]key{{Name: "p50", Ink: inkOther}, {Name: "up to p95", Ink: inkOther, Soft: true}}, nil)
-	return present([]*figure{f.noting("From the request until the whole answer is read.")}), err
 }
 
 // CapacityFigures show how the stack bears a rising load.

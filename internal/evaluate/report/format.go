@@ -124,11 +124,11 @@ func quantity(v float64, unit string, digits int) string {
 	return significant(v, digits) + " " + unit
 }
 
-// measured writes the value of an objective, to so many digits that it does not
+// Measured writes the value of an objective, to so many digits that it does not
 // look like the target when it is not.
-func measured(o result.Objective) string {
-	if o.Value == nil || !finite(*o.Value) {
-		return "not measured"
+func Measured(o result.Objective) string {
+	if verdict := o.Verdict(); verdict == "not measured" || verdict == "not applicable" {
+		return verdict
 	}
 	value, target := "", quantity(o.Target, o.Unit, precision)
 	for digits := precision; digits < 12; digits++ {
@@ -140,9 +140,12 @@ func measured(o result.Objective) string {
 	return value
 }
 
-func target(o result.Objective) string {
+// Target writes what an objective wants.
+func Target(o result.Objective) string {
 	limit := quantity(o.Target, o.Unit, precision)
 	switch {
+	case o.AtLeast && o.Unit == "share" && o.Target == 1: // there is no more
+		return limit
 	case o.AtLeast:
 		return "at least " + limit
 	case o.Target == 0:
@@ -151,16 +154,7 @@ func target(o result.Objective) string {
 	return "at most " + limit
 }
 
-// verdict is met, missed or not measured.
-func verdict(o result.Objective) string {
-	switch {
-	case o.Value == nil || !finite(*o.Value):
-		return "not measured"
-	case o.OK:
-		return "met"
-	}
-	return "missed"
-}
+func verdict(o result.Objective) string { return o.Verdict() }
 
 func moment(t time.Time) string {
 	if t.IsZero() {

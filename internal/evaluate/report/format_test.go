@@ -24,6 +24,23 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+func TestTargets(t *testing.T) {
+	for _, test := range []struct {
+		objective result.Objective
+		want      string
+	}{
+		{result.Objective{Unit: "share", Target: 1, AtLeast: true}, "100 %"}, // there is no more
+		{result.Objective{Unit: "share", Target: 0.95, AtLeast: true}, "at least 95 %"},
+		{result.Objective{Unit: "ratio", Target: 0.6, AtLeast: true}, "at least 0.6"},
+		{result.Objective{Unit: "spans"}, "0"},
+		{result.Objective{Unit: "s", Target: 2}, "at most 2 s"},
+	} {
+		if got := Target(test.objective); got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
+
 func TestMissedFiguresDoNotLookLikeTheirTarget(t *testing.T) {
 	for _, test := range []struct {
 		objective result.Objective
@@ -35,7 +52,7 @@ func TestMissedFiguresDoNotLookLikeTheirTarget(t *testing.T) {
 		{result.Objective{Value: ptr(12345.0), Unit: "spans"}, "12,345 spans"},
 		{result.Objective{Value: ptr(2.0), Unit: "s", Target: 2}, "2 s"},
 	} {
-		if got := measured(test.objective); got != test.want {
+		if got := Measured(test.objective); got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
 	}

@@ -47,7 +47,7 @@ func entries(t *testing.T, dir string) []fs.DirEntry {
 }
 
 var sections = []string{
-	"objectives", "correctness", "freshness", "cost", "queries", "capacity",
+	"objectives", "correctness", "freshness", "cost", "capacity",
 	"collector", "sampling", "faults", "not-run", "machine",
 }
 
@@ -124,7 +124,7 @@ func TestAnObjectiveThatWasNotMeasuredIsNeverMet(t *testing.T) {
 
 func TestSectionsShowWhatWasMeasured(t *testing.T) {
 	page := write(t, sample())["index.html"]
-	plots := map[string]int{"freshness": 4, "cost": 3, "queries": 1, "capacity": 3, "collector": 2, "sampling": 1, "faults": len(sample().Faults)}
+	plots := map[string]int{"freshness": 4, "cost": 3, "capacity": 3, "collector": 2, "sampling": 1, "faults": len(sample().Faults)}
 	for _, id := range sections {
 		text := section(t, page, id)
 		if strings.Contains(text, "Not measured:") {
@@ -144,11 +144,10 @@ func TestSectionsShowWhatWasMeasured(t *testing.T) {
 		"correctness": {"does not balance", "without a row</dt><dd>0<", "otelcol_exporter_send_failed_log_records_total 2", "tempo lacks span"},
 		"freshness":   {"objective, 2 s", "2.27 s"},
 		"cost":        {"388 MB", "Tail sampling kept 32.4 %"},
-		"queries":     {"by attribute", "106 ms", "Tempo stops at the first 20."},
 		"capacity":    {"200 logins a second", "At its limit: jaeger"},
 		"collector":   {"0.634", "objective, 0.6"},
 		"sampling":    {"dead-lettered", "99.5 % whole", "32,000 of 32,000"},
-		"faults":      {"112 of 1,600 in jaeger", "login-api dropped spans 24", "600 of 760", "5 min"},
+		"faults":      {"112 of 1,600 in Jaeger", "login-api dropped spans 24", "600 of 760", "5 min", "otel-collector 220 MB of 302 MB"},
 		"not-run":     {"mount needs root"},
 		"machine":     {"AMD EPYC 7B13", "2.13.0"},
 	} {
@@ -160,9 +159,19 @@ func TestSectionsShowWhatWasMeasured(t *testing.T) {
 	}
 }
 
+// Both stores' curves must be told apart without their colours.
+func TestTempoIsDashedWhereJaegerIsNot(t *testing.T) {
+	text := section(t, write(t, sample())["index.html"], "freshness")
+	for _, key := range []string{`<li class="ink-tempo dashed">Tempo</li>`, `<li class="ink-jaeger">Jaeger</li>`} {
+		if got := strings.Count(text, key); got != 2 {
+			t.Errorf("%s stands there %d times, want it for spans by id and by search", key, got)
+		}
+	}
+}
+
 func TestWhatWasNotMeasuredIsSaidWithItsReason(t *testing.T) {
 	steps := map[string]string{
-		"correctness": "correctness", "freshness": "freshness", "cost": "cost", "queries": "queries", "capacity": "capacity",
+		"correctness": "correctness", "freshness": "freshness", "cost": "cost", "capacity": "capacity",
 		"collector": "collector", "sampling": "sampling", "faults": "faults",
 	}
 	var r result.Results
@@ -188,7 +197,7 @@ func TestPartsWithoutContentAreWritten(t *testing.T) {
 		"filled": filled(),
 		"bare": {
 			Correctness: &result.Correctness{Accounts: make([]result.Account, 1)}, Cost: &result.Cost{Parts: make([]result.PartCost, 1)},
-			Queries: &result.Queries{Results: make([]result.QueryLatency, 1)}, Capacity: &result.Capacity{Steps: make([]result.CapacityStep, 1)},
+			Capacity:  &result.Capacity{Steps: make([]result.CapacityStep, 1)},
 			Collector: &result.Collector{Rounds: make([]result.CollectorRound, 1)}, Sampling: &result.Sampling{Groups: make([]result.SamplingGroup, 1)},
 			Freshness: make([]result.Freshness, 1), Faults: []result.Fault{{Timeline: make([]result.Moment, 1)}},
 		},
@@ -225,7 +234,6 @@ func TestWhatIsNoNumberStaysOut(t *testing.T) {
 			r.Objectives[0].Value = &bad
 			r.Freshness[0].Distribution.Percentiles[7], r.Freshness[1].Distribution.P95 = bad, bad
 			r.Cost.Parts[2].CPUSeconds, r.Cost.Rate = &bad, bad
-			r.Queries.Results[0].Distribution.P50, r.Queries.Results[1].Found = bad, bad
 			r.Capacity.Steps[1].LatencyP95, r.Capacity.Steps[2].Rate, r.Capacity.Steps[3].Cores["tempo"] = bad, bad, bad
 			r.Collector.Ratio, r.Collector.Rounds[0].Bare.CPUSeconds = bad, bad
 			r.Faults[0].DataRecovery, r.Faults[0].Timeline[1].QueuedBytes = bad, &bad
@@ -252,7 +260,7 @@ func TestTextIsEscaped(t *testing.T) {
 	r.Objectives[0].Name, r.Objectives[0].Detail, r.Objectives[0].Unit = evil, evil, evil
 	r.Correctness.Differences[0], r.Correctness.Accounts[0].Signal, r.Correctness.Accounts[0].Stages[0].Name = evil, evil, evil
 	r.Freshness[0].Signal, r.Freshness[0].Store, r.Cost.Parts[0].Part = evil, evil, evil
-	r.Queries.Results[0].Kind, r.Queries.Results[0].Query, r.Capacity.Broke = evil, evil, evil
+	r.Capacity.Broke = evil
 	r.Capacity.Steps[0].Cores = map[string]float64{evil: 1}
 	r.Sampling.Groups[0].Name, r.Faults[0].Name, r.Faults[0].Detail, r.Faults[0].Spans[0].Store = evil, evil, evil, evil
 	r.NotRun[0].Reason = evil

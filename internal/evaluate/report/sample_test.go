@@ -34,12 +34,12 @@ func sample() result.Results {
 		},
 		Correctness: sampleCorrectness(),
 		Freshness: []result.Freshness{
-			{Signal: result.SpansByID, Store: "jaeger", Distribution: around(0.28, 1.5), How: "asked for by trace id every 50 ms from the span's end"},
-			{Signal: result.SpansByID, Store: "tempo", Distribution: around(0.95, 1.7), How: "asked for by trace id every 50 ms from the span's end"},
-			{Signal: result.SpansBySearch, Store: "jaeger", Distribution: around(0.3, 1.5), How: "searched by service and a tag that only this trace has"},
-			{Signal: result.SpansBySearch, Store: "tempo", Distribution: around(1.05, 1.6), How: "searched by service and a tag that only this trace has"},
-			{Signal: result.LogLine, Store: "loki", Distribution: around(0.6, 1.4), How: "searched by trace id"},
-			{Signal: result.Metric, Store: "prometheus", Distribution: around(6.1, 1.4), How: "until the counter of logins has risen"},
+			{Signal: result.SpansByID, Store: "Jaeger", Distribution: around(0.28, 1.5), How: "asked for by trace id every 50 ms from the span's end"},
+			{Signal: result.SpansByID, Store: "Tempo", Distribution: around(0.95, 1.7), How: "asked for by trace id every 50 ms from the span's end"},
+			{Signal: result.SpansBySearch, Store: "Jaeger", Distribution: around(0.3, 1.5), How: "searched by service and a tag that only this trace has"},
+			{Signal: result.SpansBySearch, Store: "Tempo", Distribution: around(1.05, 1.6), How: "searched by service and a tag that only this trace has"},
+			{Signal: result.LogLine, Store: "Loki", Distribution: around(0.6, 1.4), How: "searched by trace id"},
+			{Signal: result.Metric, Store: "Prometheus", Distribution: around(6.1, 1.4), How: "until the counter of logins has risen"},
 		},
 		Cost: &result.Cost{Seconds: 60, Rate: 50, Spans: 24_000, Parts: []result.PartCost{
 			cost("login-api", 3.1, 0.2, 41e6, 44e6, 0), cost("user-rpc", 1.6, 0.2, 33e6, 35e6, 0), cost("audit-mq", 2.4, 0.2, 35e6, 37e6, 400_000),
@@ -47,7 +47,6 @@ func sample() result.Results {
 			cost("otel-collector", 3.9, 0.5, 121e6, 140e6, 180_000), cost("jaeger", 4.4, 0.3, 148e6, 190e6, 9_300_000),
 			cost("tempo", 2.9, 0.6, 131e6, 166e6, 5_100_000), cost("loki", 1.4, 0.5, 118e6, 130e6, 2_800_000), cost("prometheus", 0.9, 0.4, 96e6, 101e6, 700_000),
 		}},
-		Queries:  sampleQueries(),
 		Capacity: sampleCapacity(),
 		Collector: &result.Collector{
 			Rounds: []result.CollectorRound{round(2.71, 1.70), round(2.64, 1.69), round(2.80, 1.75), round(2.69, 1.73), round(2.66, 1.66)},
@@ -101,26 +100,6 @@ func cost(part string, cpu, idle, mean, peak float64, disk int64) result.PartCos
 	}
 }
 
-func sampleQueries() *result.Queries {
-	q := result.Queries{Traces: 20_000, Spans: 160_000}
-	for _, kind := range []struct {
-		name                        string
-		jaegerQuery, tempoQuery     string
-		jaeger, tempo, spread, hits float64
-	}{
-		{"by id", "/api/v3/traces/4bf92f3577b34da6a3ce929d0e0e4736", "/api/v2/traces/4bf92f3577b34da6a3ce929d0e0e4736", 2.1, 8.4, 1.5, 1},
-		{"by service and operation", "service=login-api operation=POST /v1/login", `{resource.service.name="login-api" && name="POST /v1/login"}`, 38, 29, 1.4, 20},
-		{"by attribute", "tag app.user.id=1", `{span.app.user.id=1}`, 61, 34, 1.4, 20},
-		{"by duration", "minDuration=50ms", `{traceDuration > 50ms}`, 44, 71, 1.6, 12.6},
-	} {
-		q.Results = append(q.Results,
-			result.QueryLatency{Kind: kind.name, Store: "jaeger", Query: kind.jaegerQuery, Distribution: around(kind.jaeger, kind.spread), Found: kind.hits},
-			result.QueryLatency{Kind: kind.name, Store: "tempo", Query: kind.tempoQuery, Distribution: around(kind.tempo, kind.spread), Found: kind.hits})
-	}
-	q.Results[5].Note = "Tempo stops at the first 20."
-	return &q
-}
-
 func sampleCapacity() *result.Capacity {
 	c := result.Capacity{Sustained: 200, Broke: "freshness p95 of spans 4.6 s, above 2 s", AtLimit: "jaeger (0.62 of 2 cores, all in use)"}
 	for _, s := range []struct{ rate, latency, freshness, cores float64 }{
@@ -161,14 +140,16 @@ func sampleFaults() []result.Fault {
 		faults[1].Timeline[i].OK, faults[1].Timeline[i].Failed = 0, 20
 	}
 	killed := &faults[6]
-	killed.Spans = []result.Missing{{Store: "jaeger", Expected: 7400, Missing: 24, Explained: 24}, {Store: "tempo", Expected: 7400, Missing: 24, Explained: 24}}
+	killed.Spans = []result.Missing{{Store: "Jaeger", Expected: 7400, Missing: 24, Explained: 24}, {Store: "Tempo", Expected: 7400, Missing: 24, Explained: 24}}
 	killed.Counted = []result.Count{{Name: "login-api dropped spans", Value: 24}}
 	lost := &faults[8]
 	lost.Spans[0].Missing, lost.OK = 112, false
 	lost.Detail = "Jaeger had acknowledged 112 spans that it does not have."
 	all := fault("outage of all stores", "", result.KindLongOutage, 300)
+	hostile := fault("10000 hostile requests", "login-api", result.KindHostile, 8)
+	hostile.Memory = []result.PartMemory{{Part: "login-api", PeakBytes: 90 << 20, LimitBytes: 160 << 20}, {Part: "otel-collector", PeakBytes: 210 << 20, LimitBytes: 288 << 20}}
 	return append(faults, all, fault("slow tempo", "tempo", result.KindSlowBackend, 30),
-		fault("poison message", "audit-mq", result.KindPoison, 1), fault("burst of 10 times the rate", "", result.KindBurst, 10))
+		fault("poison message", "audit-mq", result.KindPoison, 1), fault("burst of 10 times the rate", "", result.KindBurst, 10), hostile)
 }
 
 func fault(name, part, kind string, outage int) result.Fault {
@@ -186,7 +167,7 @@ func fault(name, part, kind string, outage int) result.Fault {
 		f.Timeline = append(f.Timeline, moment)
 	}
 	f.Acknowledged = f.Requests
-	f.Spans = []result.Missing{{Store: "jaeger", Expected: f.Requests * 8}, {Store: "tempo", Expected: f.Requests * 8}}
-	f.Logs = []result.Missing{{Store: "loki", Expected: f.Requests * 3}}
+	f.Spans = []result.Missing{{Store: "Jaeger", Expected: f.Requests * 8}, {Store: "Tempo", Expected: f.Requests * 8}}
+	f.Logs = []result.Missing{{Store: "Loki", Expected: f.Requests * 3}}
 	return f
 }

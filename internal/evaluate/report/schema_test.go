@@ -105,8 +105,7 @@ func TestResultsFollowTheSchema(t *testing.T) {
 		"filled": filled(),
 		"empty":  {Schema: result.Schema},
 		"parts without content": {
-			Schema: result.Schema, Correctness: &result.Correctness{}, Cost: &result.Cost{}, Queries: &result.Queries{},
-			Capacity: &result.Capacity{}, Collector: &result.Collector{}, Sampling: &result.Sampling{},
+			Schema: result.Schema, Correctness: &result.Correctness{}, Cost: &result.Cost{}, Capacity: &result.Capacity{}, Collector: &result.Collector{}, Sampling: &result.Sampling{},
 			Freshness: make([]result.Freshness, 1), Faults: make([]result.Fault, 1), Objectives: make([]result.Objective, 1),
 		},
 	} {
@@ -166,7 +165,8 @@ func TestSchemaKnowsEveryFieldAndNoOther(t *testing.T) {
 
 func TestCommittedSampleFollowsTheSchema(t *testing.T) {
 	schema, _ := schema(t)
-	text, err := os.ReadFile("../../../docs/evaluate/sample/results.json")
+	const path = "docs/evaluate/sample/results.json"
+	text, err := os.ReadFile("../../../" + path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestCommittedSampleFollowsTheSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := schema.Validate(instance); err != nil {
-		t.Errorf("docs/evaluate/sample/results.json: %v\nMake a new sample: make evaluate DURATION=full OUT=docs/evaluate/sample", err)
+		t.Errorf("%s: %v\nMake a new sample: make evaluate DURATION=full OUT=docs/evaluate/sample", path, err)
 	}
 }
 

@@ -16,8 +16,9 @@ type view struct{ result.Results }
 var functions = map[string]any{
 	"number": number, "count": countAny, "seconds": seconds, "milliseconds": milliseconds,
 	"percent": percent, "size": size, "moment": moment, "memory": func(n uint64) string { return size(float64(n)) },
-	"measured": measured, "target": target, "verdict": verdict,
-	"missing": missing, "counts": counts, "rose": rose, "cell": cell, "deref": func(n *int) int { return *n },
+	"maybeCPU": maybe(cpu), "maybeSeconds": maybe(seconds), "maybeMilliseconds": maybe(milliseconds), "maybePercent": maybe(percent), "maybeSize": maybeSize,
+	"measured": Measured, "target": Target, "verdict": verdict,
+	"missing": missing, "counts": counts, "lookedUp": lookedUp, "recovery": recovery, "rose": rose, "cell": cell, "deref": func(n *int) int { return *n },
 	"ordinal": func(i int) int { return i + 1 },
 }
 
@@ -68,8 +69,10 @@ func (v view) CostRows() []partRow {
 		if p.MemoryPeakBytes != nil {
 			row.MemoryPeak = size(float64(*p.MemoryPeakBytes))
 		}
-		if disk := perMillion(p.DiskBytes, v.Cost.Spans); disk != nil {
+		if disk := perMillion(p.DiskBytes, v.Cost.Spans); disk != nil && *disk >= 0 {
 			row.Disk = size(*disk)
+		} else if disk != nil || p.DiskNote != "" {
+			row.Disk = "not measured: it shrank"
 		}
 		rows = append(rows, row)
 	}
@@ -101,12 +104,14 @@ func (v view) Saving() *saving {
 		return &s
 	}
 	var bytes float64
+	known := 0
 	for _, p := range v.Cost.Parts {
-		if disk := perMillion(p.DiskBytes, v.Cost.Spans); disk != nil && (p.Part == "jaeger" || p.Part == "tempo") {
+		if disk := perMillion(p.DiskBytes, v.Cost.Spans); disk != nil && *disk >= 0 && (p.Part == "jaeger" || p.Part == "tempo") {
 			bytes += *disk
+			known++
 		}
 	}
-	if bytes > 0 {
+	if bytes > 0 && known == 2 {
 		s.Bytes = size(bytes * (1 - s.Kept))
 	}
 	return &s
@@ -159,6 +164,22 @@ func missing(stores []result.Missing) string {
 	return strings.Join(words, "; ")
 }
 
+// lookedUp writes a count of a fault's logins, unless nobody looked for them.
+func lookedUp(f result.Fault, n int) string {
+	if f.NotRecovered && len(f.Spans)+len(f.Logs) == 0 {
+		return unknown
+	}
+	return count(n)
+}
+
+// recovery writes how long a fault's recovery took, or how long it was waited for.
+func recovery(f result.Fault, took float64) string {
+	if f.NotRecovered {
+		return "not in " + seconds(f.DataRecovery)
+	}
+	return seconds(took)
+}
+
 // rose are those counters that did.
 func rose(all []result.Count) []result.Count {
 	return slices.DeleteFunc(slices.Clone(all), func(c result.Count) bool { return c.Value == 0 })
@@ -181,3 +202,6 @@ func cell(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", "`", "\\`").Replace(text)
 }
+
+// OfStack tells whether the stack was evaluated, and not only stores.
+func (v view) OfStack() bool { return len(v.Stores) == 0 || len(v.Objectives) > 0 }

@@ -2,13 +2,17 @@ package result
 
 // Kinds of a Fault.
 const (
-	KindKill        = "kill"
-	KindOutage      = "outage"
-	KindLongOutage  = "long outage"
-	KindFullDisk    = "full disk"
-	KindSlowBackend = "slow backend"
-	KindPoison      = "poison"
-	KindBurst       = "burst"
+	KindKill           = "kill"
+	KindOutage         = "outage"
+	KindLongOutage     = "long outage"
+	KindFullDisk       = "full disk"
+	KindSlowBackend    = "slow backend"
+	KindPoison         = "poison"
+	KindBurst          = "burst"
+	KindBrokerAlarm    = "broker alarm"
+	KindLeaderLost     = "leader lost"
+	KindDatabaseOutage = "database outage"
+	KindHostile        = "hostile"
 )
 
 // Signals of a Freshness.
@@ -18,3 +22,6 @@ const (
 	LogLine       = "log line"
 	Metric        = "metric"
 )
+
+// Tempo is a Store, named as backend's clients name them.
+const Tempo = "Tempo"

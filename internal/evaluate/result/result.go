@@ -24,12 +24,19 @@ type Results struct {
 	Correctness *Correctness `json:"correctness,omitempty"`
 	Freshness   []Freshness  `json:"freshness,omitempty"`
 	Cost        *Cost        `json:"cost,omitempty"`
-	Queries     *Queries     `json:"queries,omitempty"`
 	Capacity    *Capacity    `json:"capacity,omitempty"`
 	Collector   *Collector   `json:"collector,omitempty"`
 	Sampling    *Sampling    `json:"sampling,omitempty"`
 	Faults      []Fault      `json:"faults,omitempty"`
 	NotRun      []NotRun     `json:"notRun,omitempty"`
+
+	// Stores are the trace stores, each measured alone, StoresFilledWith what with,
+	// and StoreCurves what a setting of one trades.
+	Stores           []Store      `json:"stores,omitempty"`
+	StoresFilledWith string       `json:"stores_filled_with,omitempty"`
+	StoreCurves      []StoreCurve `json:"store_curves,omitempty"`
+	// Demand is what a team would store, to reckon what that costs.
+	Demand *Demand `json:"demand,omitempty"`
 }
 
 // Machine is where the stack and the load ran, together.
@@ -53,6 +60,8 @@ type Objective struct {
 	// AtLeast tells that Value must reach Target; else it must not exceed it.
 	AtLeast bool `json:"atLeast"`
 	OK      bool `json:"ok"`
+	// NotApplicable tells that the plan or the target has no measurement of it.
+	NotApplicable bool `json:"notApplicable,omitempty"`
 	// Detail says how the figure was taken, or why it was not.
 	Detail string `json:"detail"`
 }
@@ -61,6 +70,9 @@ type Objective struct {
 type NotRun struct {
 	Step   string `json:"step"`
 	Reason string `json:"reason"`
+	// NotApplicable tells that the plan, the target or the machine has no such
+	// measurement. Else it was to be run, and that is a failure.
+	NotApplicable bool `json:"notApplicable,omitempty"`
 }
 
 // Distribution describes many measurements of one quantity.
@@ -139,27 +151,9 @@ type PartCost struct {
 	IdleCPUSeconds  *float64 `json:"idleCpuSeconds"`
 	MemoryMeanBytes *uint64  `json:"memoryMeanBytes"`
 	MemoryPeakBytes *uint64  `json:"memoryPeakBytes"`
-	// DiskBytes is by how much its data grew.
+	// DiskBytes is by how much its data grew; nil, with a DiskNote, when it shrank.
 	DiskBytes *int64 `json:"diskBytes"`
-}
-
-// Queries is how long the trace stores take to answer.
-type Queries struct {
-	// Traces and Spans are in the store at the least: those that were just written.
-	Traces  int            `json:"traces"`
-	Spans   int            `json:"spans"`
-	Results []QueryLatency `json:"results"`
-}
-
-// QueryLatency is the time to one kind of answer, in milliseconds.
-type QueryLatency struct {
-	Kind         string       `json:"kind"` // by id, by service and operation, by attribute, by duration
-	Store        string       `json:"store"`
-	Query        string       `json:"query"` // an example, as sent
-	Distribution Distribution `json:"milliseconds"`
-	// Found is the mean number of traces in an answer.
-	Found float64 `json:"tracesFound"`
-	Note  string  `json:"note,omitempty"`
+	DiskNote  string `json:"diskNote,omitempty"`
 }
 
 // Capacity raises the load step by step until an objective breaks.
@@ -176,7 +170,11 @@ type Capacity struct {
 
 // CapacityStep is one rate of a Capacity.
 type CapacityStep struct {
-	Rate     float64 `json:"askedPerSecond"`
+	Rate float64 `json:"askedPerSecond"`
+	// StillAtWork says what had not come to rest when the step began, in words;
+	// empty when the stores had worked off all that came before.
+	StillAtWork string `json:"stillAtWork,omitempty"`
+
 	Achieved float64 `json:"achievedPerSecond"`
 	Failed   int     `json:"failed"`
 	// LatencyP95 is of the answers, in milliseconds.
@@ -255,7 +253,7 @@ type SamplingGroup struct {
 type Fault struct {
 	Name string `json:"name"` // kill -9 of tempo, outage of jaeger …
 	Part string `json:"part,omitempty"`
-	Kind string `json:"kind"` // kill, outage, full disk, slow backend, poison, burst
+	Kind string `json:"kind"` // kill, outage, full disk, slow backend, poison, burst, hostile, broker alarm, leader lost, database outage
 	// Rate is the steady load, in logins per second.
 	Rate    float64 `json:"ratePerSecond"`
 	Seconds float64 `json:"outageSeconds"` // from the fault to its end, as the parts saw it
@@ -272,12 +270,17 @@ type Fault struct {
 	Logs  []Missing `json:"logs"`
 	// Counted are the loss counters that rose.
 	Counted []Count `json:"counted"`
+	// Memory of services and collector, in a fault that must not exceed their limits.
+	Memory []PartMemory `json:"memory,omitempty"`
 
 	// ServiceRecovery is the time from the end of the fault until no request
 	// failed any more, and DataRecovery until every store held all that it came
 	// to hold; in seconds.
 	ServiceRecovery float64 `json:"serviceRecoverySeconds"`
 	DataRecovery    float64 `json:"dataRecoverySeconds"`
+	// NotRecovered tells that a recovery was not seen: DataRecovery is then how long
+	// it was waited for. Without Spans and Logs, nothing was looked up.
+	NotRecovered bool `json:"notRecovered,omitempty"`
 
 	Timeline []Moment `json:"timeline"`
 	OK       bool     `json:"ok"`
@@ -292,6 +295,14 @@ type Missing struct {
 	// Explained are those of Missing that the fault is known to take: what a
 	// killed process had not handed over yet.
 	Explained int `json:"explained"`
+}
+
+// PartMemory is the most resident memory that a part has taken, without pages of
+// files, in bytes, beside its limit under Docker Compose.
+type PartMemory struct {
+	Part       string `json:"part"`
+	PeakBytes  uint64 `json:"peakBytes"`
+	LimitBytes uint64 `json:"limitBytes"`
 }
 
 // Moment is one second of a fault.

@@ -3,6 +3,7 @@
 package stacktest
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -44,6 +45,21 @@ func (e *Environment) Getenv(name string) string {
 	return strconv.Itoa(e.ports[name])
 }
 
+// Environ returns what Getenv answers, NAME=value, for a program that is to find the
+// stack: of the ports, those that have been asked for.
+func (e *Environment) Environ() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var env []string
+	for name, port := range e.ports {
+		env = append(env, name+"="+strconv.Itoa(port))
+	}
+	for name, value := range e.Set {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
 // New makes a stack in a new temporary directory. The caller removes the
 // directory, [stack.Stack.RunDir], when the stack is down.
 func New(e *Environment) (*stack.Stack, error) {
@@ -55,12 +71,19 @@ func New(e *Environment) (*stack.Stack, error) {
 		e.Set = map[string]string{}
 	}
 	e.Set["THROUGHLINE_RUN_DIR"] = dir
+	if e.Set["SUPERVISE"] == "" {
+		e.Set["SUPERVISE"] = "off" // tests kill parts without the lock that a person's command takes
+	}
 	for _, shared := range []string{"THROUGHLINE_BUILD_DIR", "COLLECTOR_BIN", "TEMPO_BIN", "JAEGER_BIN", "RABBITMQ_BIN"} {
 		if _, set := e.Set[shared]; !set {
 			e.Set[shared] = os.Getenv(shared)
 		}
 	}
-	return stack.New("", e.Getenv)
+	s, err := stack.New("", e.Getenv)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(dir))
+	}
+	return s, nil
 }
 
 // TakenPorts lists those of the chosen ports on which something listens, with

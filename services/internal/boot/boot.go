@@ -16,6 +16,11 @@ import (
 // flushTimeout bounds how long a stopping service waits for the collector.
 const flushTimeout = 5 * time.Second
 
+// IdleTimeout is how long a server keeps a connection that nothing is asked on:
+// longer than its clients do, or a request may meet the end of its connection.
+// go-zero's default is 0.8 of the server's Timeout.
+const IdleTimeout = 75 * time.Second
+
 // Config is a go-zero configuration, that is, a struct that embeds
 // service.ServiceConf, as rest.RestConf and zrpc.RpcServerConf do.
 type Config interface{ SetUp() error }
@@ -27,11 +32,15 @@ func Main[C Config](service string, serve func(C) error) {
 	log.SetPrefix(service + ": ")
 	log.SetFlags(0)
 	configFile := flag.String("f", "services/"+service+"/etc/"+service+".yaml", "the configuration file")
+	check := flag.Bool("check", false, "look at the configuration, and end")
 	flag.Parse()
 
 	var c C
 	if err := conf.Load(*configFile, &c); err != nil {
 		log.Fatal(err)
+	}
+	if *check {
+		return
 	}
 	if err := c.SetUp(); err != nil { // go-zero's logging, which telemetry extends
 		log.Fatal(err)

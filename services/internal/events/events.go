@@ -54,12 +54,30 @@ func RetryQueue(delay time.Duration) string {
 	return AuditQueue + ".retry." + delay.String()
 }
 
-// Declare makes the exchange, the queues and the binding. Publisher and consumer
-// both call it, so that they may start in any order and no message is published
-// before there is a queue to keep it.
-func Declare(ch *amqp.Channel) error {
+// DeclareExchange makes the exchange, which is all that a publisher may make, and
+// fails while there is no queue behind it that keeps what is published.
+func DeclareExchange(ch *amqp.Channel) error {
+	if err := declareExchange(ch); err != nil {
+		return err
+	}
+	if _, err := ch.QueueDeclarePassive(AuditQueue, true, false, false, false, nil); err != nil {
+		return fmt.Errorf("look for queue %s, which audit-mq makes when it connects: %w", AuditQueue, err)
+	}
+	return nil
+}
+
+func declareExchange(ch *amqp.Channel) error {
 	if err := ch.ExchangeDeclare(Exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
 		return fmt.Errorf("declare exchange %s: %w", Exchange, err)
+	}
+	return nil
+}
+
+// DeclareQueues makes the queues, which are the consumer's, and binds the first of
+// them to the exchange, which it makes if it comes before the publisher.
+func DeclareQueues(ch *amqp.Channel) error {
+	if err := declareExchange(ch); err != nil {
+		return err
 	}
 	queues := map[string]amqp.Table{
 		DeadQueue: {},

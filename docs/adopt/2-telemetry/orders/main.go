@@ -56,7 +56,7 @@ func main() {
 }
 
 func channel() *amqp.Channel {
-	conn, err := amqp.Dial(cmp.Or(os.Getenv("RABBITMQ_URL"), "amqp://guest:guest@127.0.0.1:5672/"))
+	conn, err := amqp.Dial(cmp.Or(os.Getenv("RABBITMQ_URL"), "amqp://throughline:throughline@127.0.0.1:5672/"))
 	logx.Must(err)
 	ch, err := conn.Channel()
 	logx.Must(err)

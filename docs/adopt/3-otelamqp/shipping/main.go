@@ -48,7 +48,7 @@ func ship(ctx context.Context, d *amqp.Delivery) error {
 }
 
 func channel() *amqp.Channel {
-	conn, err := amqp.Dial(cmp.Or(os.Getenv("RABBITMQ_URL"), "amqp://guest:guest@127.0.0.1:5672/"))
+	conn, err := amqp.Dial(cmp.Or(os.Getenv("RABBITMQ_URL"), "amqp://throughline:throughline@127.0.0.1:5672/"))
 	logx.Must(err)
 	ch, err := conn.Channel()
 	logx.Must(err)

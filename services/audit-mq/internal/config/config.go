@@ -12,7 +12,9 @@ type Config struct {
 	rest.RestConf
 	// DataSource is the path of the SQLite file of logins.
 	DataSource string
-	RabbitMQ   struct {
+	// Retention is how long a login is kept.
+	Retention time.Duration `json:",default=720h"`
+	RabbitMQ  struct {
 		URL string
 		// Prefetch is how many unacknowledged messages the broker may hand out.
 		Prefetch int `json:",default=32,range=[1:65535]"`
@@ -39,6 +41,9 @@ const maxDelay = 3 * time.Second
 func (c Config) Validate() error {
 	if c.Faults.Delay < 0 || c.Faults.Delay > maxDelay {
 		return fmt.Errorf("Faults.Delay (AUDIT_MQ_DELAY) is %v: give a duration from 0s to %v", c.Faults.Delay, maxDelay)
+	}
+	if c.Retention < time.Hour {
+		return fmt.Errorf("AUDIT_RETENTION (Retention) is %v: give a duration of an hour at the least", c.Retention)
 	}
 	if r := c.Faults.FailureRatio; r < 0 || r > 1 {
 		return fmt.Errorf("Faults.FailureRatio (AUDIT_MQ_FAILURE_RATIO) is %v: give a share from 0 to 1", r)

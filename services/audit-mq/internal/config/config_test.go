@@ -24,10 +24,11 @@ func TestFaultsAreOffUnlessTheyAreAskedFor(t *testing.T) {
 	assert.Equal(t, Faults{Delay: 250 * time.Millisecond, FailureRatio: 0.5}, c.Faults)
 }
 
-func TestFaultsOutOfRangeAreRefused(t *testing.T) {
+func TestSettingsOutOfRangeAreRefused(t *testing.T) {
 	for variable, values := range map[string][]string{
 		"AUDIT_MQ_DELAY":         {"-1s", "3001ms"},
 		"AUDIT_MQ_FAILURE_RATIO": {"-0.1", "1.1"},
+		"AUDIT_RETENTION":        {"0s", "59m", "-1h"},
 	} {
 		for _, value := range values {
 			t.Run(variable+"="+value, func(t *testing.T) {

@@ -7,14 +7,17 @@ import (
 	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/zeromicro/go-zero/core/logx"
 
-	"throughline/otelamqp"
 	"throughline/services/internal/events"
 )
 
 const (
 	// reasonHeader says why a message is in the dead-letter queue.
 	reasonHeader = "x-dead-letter-reason"
+	// leftHeader says how many headers of its own a message has lost on the way, as
+	// they did not fit into a frame.
+	leftHeader = "x-headers-left-behind"
 	// maxReason bounds the reason, in bytes: a header is no place for a novel.
 	maxReason = 512
 )
@@ -24,8 +27,12 @@ type undecodable struct{ error }
 
 func (e undecodable) Unwrap() error { return e.error }
 
-// nextStop is the queue for a message whose attempt, counted from 1, failed.
+// nextStop is the queue for a message whose attempt, counted from 1, failed; none
+// without a failure.
 func nextStop(failure error, attempt int) string {
+	if failure == nil {
+		return ""
+	}
 	if errors.As(failure, new(undecodable)) || attempt > len(events.RetryDelays) {
 		return events.DeadQueue
 	}
@@ -33,17 +40,28 @@ func nextStop(failure error, attempt int) string {
 }
 
 // moveTo publishes a copy of the message to queue and returns nil once the
-// broker has confirmed it; only then may the original be acknowledged.
-func moveTo(ctx context.Context, ch *otelamqp.Channel, d *amqp.Delivery, queue string, attempt int, failure error) error {
+// broker has confirmed it; only then may the original be acknowledged. Headers that
+// do not fit into a frame with ours are left behind: a copy that is larger could be
+// sent by nobody, and a dead letter that the broker made of it be read by nobody.
+func (c *Consumer) moveTo(ctx context.Context, d *amqp.Delivery, queue string, attempt int, failure error) error {
 	headers := maps.Clone(d.Headers)
 	if headers == nil {
 		headers = amqp.Table{}
 	}
+	err := c.publishCopy(ctx, d, headers, queue, attempt, failure)
+	if errors.Is(err, events.ErrHeadersTooLarge) {
+		logx.WithContext(ctx).Errorf("message %q loses its %d headers: they do not fit into a frame", d.MessageId, len(d.Headers))
+		err = c.publishCopy(ctx, d, amqp.Table{leftHeader: int32(len(d.Headers))}, queue, attempt, failure)
+	}
+	return err
+}
+
+func (c *Consumer) publishCopy(ctx context.Context, d *amqp.Delivery, headers amqp.Table, queue string, attempt int, failure error) error {
 	headers[events.AttemptsHeader] = int32(attempt)
 	if queue == events.DeadQueue {
 		headers[reasonHeader] = reason(failure)
 	}
-	return events.Publish(ctx, ch, "", queue, amqp.Publishing{
+	return c.retries.Publish(ctx, "", queue, amqp.Publishing{
 		Headers:         headers,
 		ContentType:     d.ContentType,
 		ContentEncoding: d.ContentEncoding,

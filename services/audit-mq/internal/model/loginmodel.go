@@ -3,6 +3,7 @@ package model
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 	"time"
@@ -22,7 +23,11 @@ CREATE TABLE IF NOT EXISTS logins (
 	attempt    INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS logins_user_id ON logins (user_id);
-CREATE INDEX IF NOT EXISTS logins_trace_id ON logins (trace_id)`
+CREATE INDEX IF NOT EXISTS logins_trace_id ON logins (trace_id);
+CREATE INDEX IF NOT EXISTS logins_stored_at ON logins (stored_at)`
+
+// timeLayout is RFC 3339 with all nine digits, so that texts sort as times do.
+const timeLayout = "2006-01-02T15:04:05.000000000Z07:00"
 
 // Login is a row of logins.
 type Login struct {
@@ -48,22 +53,46 @@ type LoginModel struct {
 
 // NewLoginModel opens the SQLite file at path.
 func NewLoginModel(path string) (*LoginModel, error) {
-	conn, err := sqlite.Open(path, schema)
+	conn, err := sqlite.Open(path, func(db *sql.DB) error {
+		_, err := db.Exec(schema)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return &LoginModel{conn: conn}, nil
 }
 
+// Unavailable is the error of a database that does not take any row at the moment:
+// it is locked, its disk is full, or go-zero's circuit breaker is open. The same
+// row may be stored later.
+type Unavailable struct{ error }
+
+func (e Unavailable) Unwrap() error { return e.error }
+
 // Insert stores a login once: a message id that is there already changes nothing.
+// A row that is refused for what it holds is an error other than [Unavailable].
 func (m *LoginModel) Insert(ctx context.Context, l Login) error {
 	_, err := m.conn.ExecCtx(ctx,
 		"INSERT INTO logins (message_id, user_id, login_at, stored_at, trace_id, attempt) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING",
-		l.MessageID, l.UserID, l.LoginAt, time.Now().UTC().Format(time.RFC3339Nano), l.TraceID, l.Attempt)
-	if err != nil {
+		l.MessageID, l.UserID, l.LoginAt, time.Now().UTC().Format(timeLayout), l.TraceID, l.Attempt)
+	switch {
+	case err == nil:
+		return nil
+	case sqlite.IsConstraint(err):
 		return fmt.Errorf("store the login: %w", err)
+	default:
+		return Unavailable{fmt.Errorf("store the login: %w", err)}
 	}
-	return nil
+}
+
+// Prune deletes the logins that were stored before the time, and returns how many.
+func (m *LoginModel) Prune(ctx context.Context, before time.Time) (int64, error) {
+	result, err := m.conn.ExecCtx(ctx, "DELETE FROM logins WHERE stored_at < ?", before.UTC().Format(timeLayout))
+	if err != nil {
+		return 0, fmt.Errorf("delete old logins: %w", err)
+	}
+	return result.RowsAffected()
 }
 
 // Find returns how many logins match and the newest of them, at most limit, after
@@ -74,7 +103,7 @@ func (m *LoginModel) Find(ctx context.Context, f Filter, limit, offset int) (tot
 		return 0, nil, fmt.Errorf("count logins: %w", err)
 	}
 	err = m.conn.QueryRowsCtx(ctx, &logins,
-		"SELECT message_id, user_id, login_at, stored_at, trace_id, attempt FROM logins"+where+" ORDER BY stored_at DESC LIMIT ? OFFSET ?", append(args, limit, offset)...)
+		"SELECT message_id, user_id, login_at, stored_at, trace_id, attempt FROM logins"+where+" ORDER BY rowid DESC LIMIT ? OFFSET ?", append(args, limit, offset)...)
 	if err != nil {
 		return 0, nil, fmt.Errorf("read logins: %w", err)
 	}

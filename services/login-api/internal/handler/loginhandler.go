@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/zeromicro/go-zero/core/trace"
 	"github.com/zeromicro/go-zero/rest/httpx"
@@ -22,12 +24,7 @@ const maxBody = 4096
 func LoginHandler(svcCtx *svc.ServiceContext) http.HandlerFunc {
 	attempts := newAttempts()
 	return func(w http.ResponseWriter, r *http.Request) {
-		var req types.LoginReq
-		err := decode(w, r, &req)
-		var resp *types.LoginResp
-		if err == nil {
-			resp, err = logic.NewLoginLogic(r.Context(), svcCtx).Login(&req)
-		}
+		resp, err := login(svcCtx, w, r)
 		if err != nil {
 			answer := known(err)
 			attempts.add(r.Context(), answer.Code)
@@ -37,6 +34,17 @@ func LoginHandler(svcCtx *svc.ServiceContext) http.HandlerFunc {
 		attempts.add(r.Context(), success)
 		httpx.OkJsonCtx(r.Context(), w, resp)
 	}
+}
+
+func login(svcCtx *svc.ServiceContext, w http.ResponseWriter, r *http.Request) (*types.LoginResp, error) {
+	req := types.LoginReq{Client: svcCtx.Limits.ClientOf(r), IdempotencyKey: r.Header.Get("Idempotency-Key")}
+	if wait := svcCtx.Limits.Address(req.Client); wait > 0 {
+		return nil, types.TooMany("too many logins from this address; try again later", wait)
+	}
+	if err := decode(w, r, &req); err != nil {
+		return nil, err
+	}
+	return logic.NewLoginLogic(r.Context(), svcCtx).Login(&req)
 }
 
 // decode reads a JSON body. go-zero's own parser puts the body into its error,
@@ -71,5 +79,8 @@ func known(err error) *types.Error {
 
 func fail(w http.ResponseWriter, r *http.Request, answer types.Error) {
 	answer.TraceID = trace.TraceIDFromContext(r.Context())
+	if answer.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(answer.RetryAfter.Seconds()))))
+	}
 	httpx.WriteJsonCtx(r.Context(), w, answer.Status, answer)
 }

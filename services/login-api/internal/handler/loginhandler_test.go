@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"throughline/services/login-api/internal/limit"
 	"throughline/services/login-api/internal/svc"
 	"throughline/services/login-api/internal/types"
 	"throughline/services/user-rpc/userclient"
@@ -29,11 +31,18 @@ func (u userRpc) GetUserByMobile(context.Context, *userclient.GetUserByMobileReq
 	return nil, u.err
 }
 
-func login(t *testing.T, users userclient.User, body string) (int, types.Error) {
+func serviceContext(t *testing.T, perAddress int, users userclient.User) *svc.ServiceContext {
+	t.Helper()
+	limits, err := limit.New(perAddress, nil, nil)
+	require.NoError(t, err)
+	return &svc.ServiceContext{UserRpc: users, Limits: limits, UnknownUserHash: []byte("of nobody")}
+}
+
+func tryLogin(t *testing.T, users userclient.User, body string) (int, types.Error) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodPost, "/v1/login", strings.NewReader(body))
-	LoginHandler(&svc.ServiceContext{UserRpc: users})(w, r)
+	LoginHandler(serviceContext(t, 0, users))(w, r)
 	var answer types.Error
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer), w.Body.String())
 	return w.Code, answer
@@ -54,7 +63,7 @@ func TestLoginNamesTheFieldThatIsWrong(t *testing.T) {
 		`"13800000001"`:   "",
 		`{"mobile": ""}}`: "",
 	} {
-		code, answer := login(t, nil, body)
+		code, answer := tryLogin(t, nil, body)
 		assert.Equal(t, http.StatusBadRequest, code, body)
 		assert.Equal(t, "invalid_argument", answer.Code, body)
 		assert.Equal(t, field, answer.Field, body)
@@ -64,16 +73,42 @@ func TestLoginNamesTheFieldThatIsWrong(t *testing.T) {
 }
 
 func TestLoginRefusesAnOversizedBody(t *testing.T) {
-	code, answer := login(t, nil, `{"mobile": "`+strings.Repeat("1", maxBody)+`"}`)
+	code, answer := tryLogin(t, nil, `{"mobile": "`+strings.Repeat("1", maxBody)+`"}`)
 	assert.Equal(t, http.StatusRequestEntityTooLarge, code)
 	assert.Equal(t, "too_large", answer.Code)
 }
 
 func TestLoginSaysThatTheUserServiceIsAway(t *testing.T) {
 	for _, code := range []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Internal} {
-		got, answer := login(t, userRpc{status.Error(code, "x")}, `{"mobile": "13800000001", "password": "demo"}`)
+		got, answer := tryLogin(t, userRpc{status.Error(code, "x")}, `{"mobile": "13800000001", "password": "demo"}`)
 		assert.Equal(t, http.StatusServiceUnavailable, got)
 		assert.Equal(t, "unavailable", answer.Code)
+	}
+}
+
+func TestTooManyLoginsOfAnAddressOrAnAccountAreAnswered429(t *testing.T) {
+	const body = `{"mobile": "13800000001", "password": "wrong"}`
+	unknown := userRpc{status.Error(codes.NotFound, "x")}
+	for what, svcCtx := range map[string]*svc.ServiceContext{
+		"from this address": serviceContext(t, 1, userRpc{status.Error(codes.Unavailable, "x")}),
+		"for this number":   serviceContext(t, 0, unknown),
+	} {
+		handler := LoginHandler(svcCtx)
+		post := func() *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			handler(w, httptest.NewRequest(http.MethodPost, "/v1/login", strings.NewReader(body)))
+			return w
+		}
+		for range 10 {
+			require.NotEqual(t, http.StatusTooManyRequests, post().Code, what)
+		}
+		w := post()
+		require.Equal(t, http.StatusTooManyRequests, w.Code, what)
+		assert.Contains(t, w.Body.String(), what)
+		assert.NotContains(t, w.Body.String(), "13800000001")
+		seconds, err := strconv.Atoi(w.Header().Get("Retry-After"))
+		require.NoError(t, err)
+		assert.True(t, seconds >= 1 && seconds <= 5, seconds)
 	}
 }
 
@@ -83,10 +118,34 @@ func TestEveryLoginIsCountedByItsResult(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	otel.SetMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
 
-	handler := LoginHandler(&svc.ServiceContext{UserRpc: userRpc{status.Error(codes.Unavailable, "x")}})
+	handler := CountRefused(LoginHandler(serviceContext(t, 0, userRpc{status.Error(codes.Unavailable, "x")})))
 	for _, body := range []string{"", "{}", `{"mobile": "13800000001", "password": "demo"}`, strings.Repeat(" ", maxBody+1)} {
-		handler(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/v1/login", strings.NewReader(body)))
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/v1/login", strings.NewReader(body)))
 	}
+	assert.Equal(t, map[string]int64{"success": 0, "invalid_argument": 2, "too_large": 1, "unauthenticated": 0, "resource_exhausted": 0, "unavailable": 1, "internal": 0}, counts(t, reader))
+}
+
+// TestLoginThatNeverReachesItsHandlerIsCounted has go-zero's breaker, or its load
+// shedding, answer.
+func TestLoginThatNeverReachesItsHandlerIsCounted(t *testing.T) {
+	before := otel.GetMeterProvider()
+	t.Cleanup(func() { otel.SetMeterProvider(before) })
+	reader := sdkmetric.NewManualReader()
+	otel.SetMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
+
+	refusing := CountRefused(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	for _, request := range []*http.Request{
+		httptest.NewRequest(http.MethodPost, "/v1/login", nil), httptest.NewRequest(http.MethodPost, "/v1//login/", nil),
+		httptest.NewRequest(http.MethodGet, "/v1/login", nil), httptest.NewRequest(http.MethodPost, "/v1/logout", nil), // no logins
+	} {
+		refusing.ServeHTTP(httptest.NewRecorder(), request)
+	}
+	assert.EqualValues(t, 2, counts(t, reader)["unavailable"])
+}
+
+// counts are those of login.attempts, by result.
+func counts(t *testing.T, reader sdkmetric.Reader) map[string]int64 {
+	t.Helper()
 
 	var measured metricdata.ResourceMetrics
 	require.NoError(t, reader.Collect(t.Context(), &measured))
@@ -99,5 +158,5 @@ func TestEveryLoginIsCountedByItsResult(t *testing.T) {
 		result, _ := point.Attributes.Value("result")
 		counts[result.AsString()] = point.Value
 	}
-	assert.Equal(t, map[string]int64{"success": 0, "invalid_argument": 2, "too_large": 1, "unauthenticated": 0, "unavailable": 1, "internal": 0}, counts)
+	return counts
 }

@@ -28,6 +28,31 @@ func TestResponseHeaders(t *testing.T) {
 	assert.Empty(t, shed.Get("X-Trace-Id"))
 }
 
+// go-zero's breaker and its load shedding write a status and no body.
+func TestRefusalWithoutABodyGetsOne(t *testing.T) {
+	w := httptest.NewRecorder()
+	ResponseHeaders(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+	assert.Equal(t, "1", w.Header().Get("Retry-After"))
+	assert.Contains(t, w.Header().Get("Content-Type"), "application/json")
+	assert.Contains(t, w.Body.String(), "unavailable")
+	assert.Contains(t, w.Body.String(), "0af7651916cd43dd8448eb211c80319c")
+}
+
+func TestRefusalWithABodyKeepsIt(t *testing.T) {
+	w := httptest.NewRecorder()
+	ResponseHeaders(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("its own"))
+	})).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+	assert.Equal(t, "its own", w.Body.String())
+	assert.Equal(t, "1", w.Header().Get("Retry-After"))
+}
+
 func TestTraceIDDoesNotNeedThePropagator(t *testing.T) {
 	ctx, span := sdktrace.NewTracerProvider().Tracer("test").Start(t.Context(), "request")
 	w := httptest.NewRecorder()

@@ -9,8 +9,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 
+	"throughline/services/internal/events"
 	"throughline/services/login-api/internal/config"
-	"throughline/services/login-api/internal/publisher"
+	"throughline/services/login-api/internal/limit"
 	"throughline/services/user-rpc/userclient"
 )
 
@@ -18,8 +19,9 @@ import (
 type ServiceContext struct {
 	Config          config.Config
 	UserRpc         userclient.User
-	Publisher       *publisher.Publisher
-	AccessSecret    []byte
+	Publisher       *events.Publisher
+	Limits          *limit.Limits
+	AccessSecret    string
 	UnknownUserHash []byte
 }
 
@@ -38,15 +40,20 @@ func NewServiceContext(c config.Config) (*ServiceContext, error) {
 	if err != nil {
 		return nil, err
 	}
+	limits, err := c.Limits()
+	if err != nil {
+		return nil, err
+	}
 	secret := c.Auth.AccessSecret
 	if secret == "" {
-		secret = rand.Text()
+		secret = rand.Text() + rand.Text()
 	}
 	return &ServiceContext{
 		Config:          c,
 		UserRpc:         userclient.NewUser(client),
-		Publisher:       publisher.New(c.RabbitMQ.URL, c.RabbitMQ.ConfirmTimeout),
-		AccessSecret:    []byte(secret),
+		Publisher:       events.NewPublisher(c.RabbitMQ.URL, "login-api", events.DeclareExchange, c.RabbitMQ.ConfirmTimeout),
+		Limits:          limits,
+		AccessSecret:    secret,
 		UnknownUserHash: hash,
 	}, nil
 }

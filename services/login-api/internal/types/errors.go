@@ -1,24 +1,29 @@
 package types
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // The codes of an Error.
 const (
-	codeInvalidArgument = "invalid_argument"
-	codeTooLarge        = "too_large"
-	codeUnauthenticated = "unauthenticated"
-	codeUnavailable     = "unavailable"
-	codeInternal        = "internal"
+	codeInvalidArgument   = "invalid_argument"
+	codeTooLarge          = "too_large"
+	codeUnauthenticated   = "unauthenticated"
+	codeResourceExhausted = "resource_exhausted"
+	codeUnavailable       = "unavailable"
+	codeInternal          = "internal"
 )
 
 // ErrorCodes lists every code that an Error may have.
-var ErrorCodes = []string{codeInvalidArgument, codeTooLarge, codeUnauthenticated, codeUnavailable, codeInternal}
+var ErrorCodes = []string{codeInvalidArgument, codeTooLarge, codeUnauthenticated, codeResourceExhausted, codeUnavailable, codeInternal}
 
 // Error is what a failed call answers with.
 type Error struct {
-	Status  int    `json:"-"`
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Status     int           `json:"-"`
+	RetryAfter time.Duration `json:"-"` // 0 where that is not known
+	Code       string        `json:"code"`
+	Message    string        `json:"message"`
 	// Field names the field that was wrong, if one was.
 	Field   string `json:"field,omitempty"`
 	TraceID string `json:"traceId,omitempty"`
@@ -45,6 +50,16 @@ func TooLarge(message string) *Error {
 // wrong password, so that nobody can probe for numbers.
 func BadCredentials() *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: codeUnauthenticated, Message: "mobile or password is wrong"}
+}
+
+// BadToken is 401: the token is missing, expired, or not one of ours.
+func BadToken() *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: codeUnauthenticated, Message: "log in, and send the token as Authorization: Bearer <accessToken>"}
+}
+
+// TooMany is 429: there were too many, of what the message names.
+func TooMany(message string, wait time.Duration) *Error {
+	return &Error{Status: http.StatusTooManyRequests, RetryAfter: wait, Code: codeResourceExhausted, Message: message}
 }
 
 // Unavailable is 503: try again later.

@@ -3,6 +3,7 @@ package model
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -44,12 +45,11 @@ type UserModel struct {
 // NewUserModel opens the SQLite file at path and fills an empty one with the
 // demo users.
 func NewUserModel(path string) (*UserModel, error) {
-	conn, err := sqlite.Open(path, schema)
+	conn, err := sqlite.Open(path, setUp)
 	if err != nil {
 		return nil, err
 	}
-	m := &UserModel{conn: conn}
-	return m, m.addDemoUsers()
+	return &UserModel{conn: conn}, nil
 }
 
 // FindByMobile returns [ErrNotFound] when nobody has the number.
@@ -65,9 +65,12 @@ func (m *UserModel) FindByMobile(ctx context.Context, number mobile.Number) (*Us
 	return &u, nil
 }
 
-func (m *UserModel) addDemoUsers() error {
+func setUp(db *sql.DB) error {
+	if _, err := db.Exec(schema); err != nil {
+		return err
+	}
 	var count int
-	if err := m.conn.QueryRow(&count, "SELECT count(*) FROM users"); err != nil {
+	if err := db.QueryRow("SELECT count(*) FROM users").Scan(&count); err != nil {
 		return fmt.Errorf("count the users: %w", err)
 	}
 	if count > 0 {
@@ -81,7 +84,7 @@ func (m *UserModel) addDemoUsers() error {
 	}
 	for i := 1; i <= demoUsers; i++ {
 		number := mobile.Number(fmt.Sprintf("1380000%04d", i))
-		if _, err := m.conn.Exec("INSERT OR IGNORE INTO users (id, name, mobile, password_hash) VALUES (?, ?, ?, ?)",
+		if _, err := db.Exec("INSERT OR IGNORE INTO users (id, name, mobile, password_hash) VALUES (?, ?, ?, ?)",
 			i, fmt.Sprintf("demo user %d", i), number, string(hash)); err != nil {
 			return fmt.Errorf("add demo user %d: %w", i, err)
 		}

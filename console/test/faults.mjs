@@ -1,0 +1,36 @@
+// A fault is started from the menu and ended there. Each panel with a time axis then
+// bears the marks of its begin and its end.
+import assert from 'node:assert/strict'
+
+export default async function ({ page, open, panel, shows, screenshot, eventually }) {
+  await open('/search')
+  const menu = page.locator('[data-fault]')
+  const faults = page.getByRole('dialog', { name: 'Faults' })
+  await menu.click()
+  await faults.getByText('stop-loki', { exact: true }).waitFor()
+  await screenshot('faults-menu')
+  await faults.getByRole('button', { name: '5 min' }).click()
+  await faults.getByRole('button', { name: /^slow-consumer/ }).click()
+  await page.locator('[data-fault=slow-consumer]').waitFor()
+  await page.waitForTimeout(30_000) // so that the queue grows
+  await menu.click()
+  await page.getByRole('button', { name: 'End it now' }).click()
+  await page.locator('[data-fault=""]').waitFor({ timeout: 60_000 })
+  assert.equal(await page.getByRole('alert').count(), 0, 'it did not fail')
+  await page.waitForTimeout(15_000) // so that one sees what follows
+
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme })
+    await open('/dashboards/message-flow?from=now-5m&refresh=30s')
+    for (const title of ['Queue depth', 'Time in queue']) {
+      const chart = await shows(title, ['ready'], 60_000)
+      for (const mark of ['slow-consumer begins', 'slow-consumer ends'])
+        await eventually(async () => assert.equal(await chart.locator(`[data-mark="${mark}"]`).count(), 1, `“${mark}” on ${title}`))
+    }
+    await screenshot(`faults-${colorScheme}`)
+    if (colorScheme === 'light') {
+      const { y, height } = await panel('Queue depth').boundingBox()
+      await screenshot('faults', { clip: { x: 0, y: y - 8, width: 1280, height: height + 16 } }) // the README's picture
+    }
+  }
+}

@@ -1,0 +1,121 @@
+package e2e
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+	"golang.org/x/sync/errgroup"
+
+	"throughline/internal/demo"
+	"throughline/internal/load"
+	"throughline/internal/rabbitmq"
+	"throughline/internal/stack"
+)
+
+// nodes are the parts of a broker of three.
+var nodes = []string{"rabbitmq", "rabbitmq-2", "rabbitmq-3"}
+
+// startCluster runs user-rpc, audit-mq and a broker of three nodes; the services send
+// their telemetry to the stack that all tests share.
+func startCluster(t *testing.T) *stack.Stack {
+	t.Helper()
+	_, collector, err := net.SplitHostPort(target.OTLPGRPC)
+	require.NoError(t, err)
+	s, _ := ownStack(t, map[string]string{"RABBITMQ_NODES": "3", "COLLECTOR_OTLP_GRPC_PORT": collector})
+	var group errgroup.Group
+	for _, part := range append([]string{"user-rpc", "audit-mq"}, nodes...) {
+		group.Go(func() error { return s.Start(t.Context(), part) })
+	}
+	require.NoError(t, group.Wait())
+	return s
+}
+
+// requireMembers waits until audit-mq's queue has a member on each of the three nodes,
+// and returns the one that leads.
+func requireMembers(t *testing.T, s *stack.Stack) (leader string) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		var online []string
+		var err error
+		leader, online, err = s.QueueMembers(t.Context(), auditQueue)
+		require.NoError(c, err)
+		assert.NotEmpty(c, leader)
+		assert.Len(c, online, 3)
+	}, time.Minute, 500*time.Millisecond)
+	return leader
+}
+
+// Twice the node that leads audit-mq's queue is killed: just before login-api publishes
+// for the first time, and in the middle of its load.
+func TestBrokerOfThreeNodesLosesTheLeader(t *testing.T) {
+	s := startCluster(t)
+	leader := requireMembers(t, s)
+	urls := rabbitmq.Addresses(strings.ReplaceAll(s.Endpoints().RabbitMQ, "throughline", "login-api"))
+	next := slices.Index(nodes, leader) + 1 // login-api is not connected to the leader
+	require.NoError(t, s.Start(t.Context(), "login-api", "RABBITMQ_URL="+strings.Join(slices.Concat(urls[next:], urls[:next]), ",")))
+	api, audit := s.Endpoints().LoginAPI, s.Endpoints().AuditMQ
+	requireReady(t, api)
+
+	var acknowledged []demo.Login
+	answers := make(chan struct{}, 10_000)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	loaded := make(chan struct{})
+	requireStored := func(trace string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		rows, err := demo.WaitForAudit(ctx, audit, demo.AuditFilter{TraceID: trace}, func(a demo.Audit) bool { return a.Total > 0 })
+		require.NoError(t, err)
+		require.Equal(t, 1, rows.Total, "trace %s is stored once", trace)
+	}
+	for killed := range 2 {
+		require.NoError(t, s.Kill(leader))
+		if killed == 0 {
+			go func() {
+				defer close(loaded)
+				load.Drive(ctx, load.Logins(api), vegeta.Rate{Freq: 20, Per: time.Second}, 5*time.Minute, func(answer load.Answer) {
+					if answer.OK() {
+						acknowledged = append(acknowledged, demo.Login{TraceID: answer.TraceID})
+						answers <- struct{}{}
+					}
+				})
+			}()
+		}
+		var meanwhile demo.Login
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			var err error
+			meanwhile, err = demo.LogIn(t.Context(), api, demo.Users[0])
+			require.NoError(c, err)
+		}, 20*time.Second, 50*time.Millisecond, "login-api goes on with the other nodes")
+		requireStored(meanwhile.TraceID) // so does audit-mq
+		require.NoError(t, s.Start(t.Context(), leader))
+		leader = requireMembers(t, s)
+	}
+	for len(answers) > 0 {
+		<-answers
+	}
+	for range 20 {
+		<-answers
+	}
+	stop()
+	<-loaded
+
+	for _, login := range acknowledged {
+		requireStored(login.TraceID)
+	}
+	requireWhole(t, acknowledged[:20], time.Minute, jaeger(), tempo())
+	conn, ch, err := rabbitmq.Open(s.Endpoints().RabbitMQ)
+	require.NoError(t, err)
+	defer conn.Close()
+	dead, err := ch.QueueDeclarePassive(deadQueue, true, false, false, false, nil)
+	require.NoError(t, err)
+	assert.Zero(t, dead.Messages, "dead letters")
+}

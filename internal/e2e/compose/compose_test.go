@@ -1,0 +1,229 @@
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"throughline/internal/backend"
+	"throughline/internal/demo"
+	"throughline/internal/evaluate"
+	"throughline/internal/verify"
+)
+
+const (
+	linesOfLogin = 5
+	// patience is how long what waited for a part may take to arrive.
+	patience = 2 * time.Minute
+)
+
+func TestAnUpgradeKeepsWhatIsStored(t *testing.T) {
+	if len(before) == 0 {
+		t.Skip("no earlier version was there to be upgraded")
+	}
+	requireNothingLost(t, append(slices.Clone(before), waiting...))
+}
+
+func TestVerifyPasses(t *testing.T) {
+	command := exec.CommandContext(t.Context(), filepath.Join(running.Root(), ".build", "bin", "throughline"), "verify", "--target", "compose")
+	command.Dir, command.Stdout, command.Stderr = running.Root(), t.Output(), t.Output()
+	require.NoError(t, command.Run())
+}
+
+func TestTheConsoleHasItsPage(t *testing.T) {
+	if slices.Contains(leftOut, "console") {
+		t.Skip("the console is left out")
+	}
+	for path, want := range map[string]string{"/": `<div id="root">`, "/api/config": `"jaeger":"` + target.JaegerURL + `"`, "/proxy/tempo/api/search?limit=1": `"traces"`} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, running.Endpoints().Console+path, nil)
+		require.NoError(t, err)
+		answer, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		body, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		assert.Equal(t, http.StatusOK, answer.StatusCode, path)
+		assert.Contains(t, string(body), want, path)
+	}
+}
+
+// A part that was recreated has another address as a rule.
+func TestPartsThatAreRestartedAndRecreatedLoseNothing(t *testing.T) {
+	logins := underLoad(t, func() {
+		for _, part := range []string{"login-api", "user-rpc", "audit-mq", "rabbitmq", "otel-collector", "jaeger", "tempo", "loki", "prometheus"} {
+			_, err := compose(t.Context(), "restart", part)
+			require.NoError(t, err)
+			requireLogins(t)
+		}
+		require.NoError(t, upIn(t.Context(), running.Root(), "--force-recreate"))
+		requireLogins(t)
+	})
+	requireNothingLost(t, logins)
+}
+
+// Without --no-deps Compose would stop the services after the collector, so that they
+// could not send what they hold.
+func TestSamplingThatComesAndGoesLosesNothing(t *testing.T) {
+	t.Setenv("TAIL_SAMPLING_WAIT", "2s")
+	t.Setenv("TAIL_SAMPLING_PERCENT", "100")
+	prometheus := backend.NewPrometheus(target.PrometheusURL)
+	change := func(parts ...string) {
+		_, err := compose(t.Context(), append([]string{"up", "--detach", "--wait", "--no-deps"}, parts...)...)
+		require.NoError(t, err)
+	}
+	logins := underLoad(t, func() {
+		t.Setenv("COMPOSE_FILE", twoTiers)
+		change("sampler-1", "sampler-2", "otel-collector")
+		require.Eventually(t, func() bool {
+			series, err := prometheus.Query(t.Context(), `sum by (instance) (otelcol_receiver_accepted_spans_total{service_name="sampler"}) > 100`, time.Now())
+			require.NoError(t, err)
+			return len(series) == 2
+		}, patience, time.Second, "both samplers take spans")
+		require.NoError(t, os.Setenv("COMPOSE_FILE", oneTier))
+		change("otel-collector")
+		requireLogins(t)
+		_, err := output(t.Context(), running.Root(), "docker", "compose", "-f", oneTier, "-f", samplingOverlay, "rm", "--stop", "--force", "sampler-1", "sampler-2")
+		require.NoError(t, err)
+		requireLogins(t)
+	})
+	requireNothingLost(t, logins)
+	services, err := compose(t.Context(), "ps", "--all", "--services", "--orphans")
+	require.NoError(t, err)
+	require.NotContains(t, services, "sampler")
+}
+
+// The short evaluation kills each part, stops all stores, and more. How fast this
+// machine is beside its other work is told and not judged.
+func TestEvaluationFindsNothingLost(t *testing.T) {
+	results, err := evaluate.Run(t.Context(), running, evaluate.Options{
+		Out: filepath.Join(t.TempDir(), "report"), Duration: "short", Target: "compose", Only: evaluate.OnlyStack, Progress: t.Output(),
+	})
+	require.NoError(t, err)
+	for _, failure := range results.Failures() {
+		speed := strings.HasPrefix(failure, "objective missed: freshness")
+		assert.True(t, speed, failure)
+	}
+	assert.Equal(t, "source", results.Machine.Versions["login-api"])
+}
+
+// underLoad logs in while something is done, and returns what was acknowledged.
+func underLoad(t *testing.T, do func()) []demo.Login {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var acknowledged []demo.Login
+	refused := 0
+	loaded := make(chan struct{})
+	go func() {
+		defer close(loaded)
+		pace := time.NewTicker(100 * time.Millisecond)
+		defer pace.Stop()
+		for i := 0; ctx.Err() == nil; i++ {
+			<-pace.C
+			login, err := demo.LogIn(t.Context(), target.LoginURL, demo.Users[i%len(demo.Users)])
+			if err != nil {
+				refused++
+				continue
+			}
+			acknowledged = append(acknowledged, login)
+		}
+	}()
+	do()
+	stop()
+	<-loaded
+	t.Logf("%d logins acknowledged, %d refused", len(acknowledged), refused)
+	require.NotEmpty(t, acknowledged)
+	return acknowledged
+}
+
+// requireLogins waits until logins work again.
+func requireLogins(t *testing.T) {
+	t.Helper()
+	_, err := logIn(t.Context(), 20)
+	require.NoError(t, err)
+}
+
+// requireNothingLost waits until every login has its row, once, its spans in both
+// stores and its lines in Loki.
+func requireNothingLost(t *testing.T, logins []demo.Login) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for missing := logins; ; {
+		what := make([]string, len(missing))
+		var looks errgroup.Group
+		looks.SetLimit(4)
+		for i, login := range missing {
+			looks.Go(func() (err error) {
+				what[i], err = missingOf(t.Context(), login)
+				return err
+			})
+		}
+		err := looks.Wait()
+		var still []demo.Login
+		for i, login := range missing {
+			if what[i] != "" {
+				still = append(still, login)
+			}
+		}
+		if err == nil && len(still) == 0 {
+			return
+		}
+		if ctx.Err() != nil {
+			require.NoError(t, err)
+			for i, login := range missing {
+				assert.Empty(t, what[i], "login %s of %s", login.TraceID, login.AnsweredAt.Format(time.TimeOnly))
+			}
+			return
+		}
+		if err == nil {
+			missing = still
+		}
+		<-tick.C
+	}
+}
+
+// missingOf says what is missing of a login, if anything is.
+func missingOf(ctx context.Context, login demo.Login) (string, error) {
+	audit, err := demo.ReadAudit(ctx, target.AuditURL, demo.AuditFilter{TraceID: login.TraceID})
+	if err != nil {
+		return "", err
+	}
+	var missing []string
+	if audit.Total != 1 {
+		missing = append(missing, fmt.Sprintf("%d rows", audit.Total))
+	}
+	for _, store := range []backend.TraceStore{backend.NewJaeger(target.JaegerURL), backend.NewTempo(target.TempoURL)} {
+		trace, err := store.Trace(ctx, login.TraceID)
+		if err != nil && !errors.Is(err, backend.ErrNotFound) {
+			return "", err
+		}
+		if lacks := verify.MissingFromLogin(trace); len(lacks) > 0 {
+			missing = append(missing, fmt.Sprintf("%s lacks spans of %s", store.Name(), strings.Join(lacks, ", ")))
+		}
+	}
+	window := backend.Window{Start: login.AnsweredAt.Add(-time.Minute), End: login.AnsweredAt.Add(10 * time.Minute)}
+	lines, err := backend.NewLoki(target.LokiURL).Lines(ctx, fmt.Sprintf(`{service_name=~".+"} | trace_id=%q`, login.TraceID), window, 100)
+	if err != nil {
+		return "", err
+	}
+	if len(lines) < linesOfLogin {
+		missing = append(missing, fmt.Sprintf("Loki has %d lines", len(lines)))
+	}
+	return strings.Join(missing, "; "), nil
+}

@@ -1,0 +1,222 @@
+// Package compose tests docker-compose.yml on a Docker Engine, as its user would see
+// it: under a project name of its own, on free ports, upgraded from an earlier
+// version with its data, and broken. `make e2e-compose` runs it; `make test` does not.
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/joho/godotenv"
+
+	"throughline/internal/demo"
+	"throughline/internal/stack"
+	"throughline/internal/stack/stacktest"
+	"throughline/internal/verify"
+)
+
+const (
+	// upgradeFrom is the version that is upgraded: the last before the volume of the
+	// health checks had a version in its name.
+	upgradeFrom = "8c36782"
+	oneTier     = "docker-compose.yml"
+
+	samplingOverlay = "docker-compose.sampling.yml"
+	twoTiers        = oneTier + ":" + samplingOverlay
+)
+
+// What every test of this package uses: one running project.
+var (
+	running *stack.Stack // the same ports natively
+	target  verify.Target
+	// left out are parts whose image cannot be had here.
+	leftOut []string
+	// before and waiting were acknowledged before the upgrade: of the last nothing
+	// had left the queue.
+	before, waiting []demo.Login
+)
+
+func TestMain(m *testing.M) {
+	status, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
+
+func run(m *testing.M) (status int, err error) {
+	ctx := context.Background()
+	if _, err := output(ctx, "", "docker", "version"); err != nil {
+		return 1, fmt.Errorf("nothing was tested, as no Docker Engine answers: %w", err)
+	}
+	environment := &stacktest.Environment{}
+	if running, err = stacktest.New(environment); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(running.RunDir())) }()
+	target = verify.TargetOf(running)
+	if err := setVariables(environment); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, down(ctx)) }()
+	if err := up(ctx); err != nil {
+		return 1, err
+	}
+	if status = m.Run(); status != 0 {
+		logs, err := compose(ctx, "logs", "--no-color", "--timestamps")
+		kept := filepath.Join(os.TempDir(), os.Getenv("COMPOSE_PROJECT_NAME")+".log")
+		return status, errors.Join(err, os.WriteFile(kept, []byte(logs), 0o600), fmt.Errorf("the logs of the failed run are kept in %s", kept))
+	}
+	return 0, nil
+}
+
+var portVariable = regexp.MustCompile(`\$\{([A-Z_]+_PORT):-`)
+
+// setVariables sets those that this process's docker, throughline and evaluation have in common.
+func setVariables(environment *stacktest.Environment) error {
+	text, err := os.ReadFile(filepath.Join(running.Root(), oneTier))
+	if err != nil {
+		return err
+	}
+	variables := map[string]string{
+		"COMPOSE_PROJECT_NAME": fmt.Sprintf("throughline-e2e-%d", os.Getpid()),
+		"COMPOSE_FILE":         oneTier,
+		"THROUGHLINE_RUN_DIR":  running.RunDir(),
+	}
+	for _, match := range portVariable.FindAllStringSubmatch(string(text), -1) {
+		variables[match[1]] = environment.Getenv(match[1])
+	}
+	for name, value := range variables {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// up starts the earlier version, logs in, and upgrades to the present one.
+func up(ctx context.Context) error {
+	versions, err := godotenv.Read(filepath.Join(running.Root(), "versions.env"))
+	if err != nil {
+		return err
+	}
+	for part, image := range map[string]string{
+		"grafana": "grafana/grafana:" + versions["GRAFANA_VERSION"],
+		"console": "node:" + versions["NODE_VERSION"] + "-slim", // builds its page
+	} {
+		if _, err := output(ctx, "", "docker", "image", "inspect", image); err == nil {
+			continue
+		}
+		if _, err := output(ctx, "", "docker", "pull", "--quiet", image); err != nil {
+			leftOut = append(leftOut, part)
+			fmt.Fprintf(os.Stderr, "%s is left out, as its image cannot be had here: %v\n", part, err)
+		}
+	}
+	if err := upEarlier(ctx); err != nil {
+		return fmt.Errorf("version %s, which is to be upgraded: %w", upgradeFrom, err)
+	}
+	return upIn(ctx, running.Root(), "--build")
+}
+
+func upEarlier(ctx context.Context) error {
+	if _, err := output(ctx, running.Root(), "git", "cat-file", "-e", upgradeFrom+"^{commit}"); err != nil {
+		fmt.Fprintf(os.Stderr, "no upgrade is tested, as this copy has no version %s in its history\n", upgradeFrom)
+		return nil
+	}
+	tree, err := os.MkdirTemp("", "throughline-earlier-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tree) // the containers of the present version mount other files
+	archive := filepath.Join(tree, "earlier.tar")
+	if _, err := output(ctx, running.Root(), "git", "archive", "--output", archive, upgradeFrom); err != nil {
+		return err
+	}
+	if _, err := output(ctx, tree, "tar", "--extract", "--file", archive); err != nil {
+		return err
+	}
+	if err := upIn(ctx, tree, "--build"); err != nil {
+		return err
+	}
+	if before, err = logIn(ctx, 20); err != nil {
+		return err
+	}
+	if _, err := output(ctx, tree, "docker", "compose", "stop", "audit-mq"); err != nil {
+		return err
+	}
+	waiting, err = logIn(ctx, 5)
+	return err
+}
+
+// upIn brings up what docker-compose.yml of a source tree has, but for what is left
+// out: with a scale of 0 its image would be asked for, too.
+func upIn(ctx context.Context, tree string, options ...string) error {
+	args := append([]string{"compose", "up", "--detach", "--wait"}, options...)
+	if len(leftOut) > 0 {
+		services, err := output(ctx, tree, "docker", "compose", "config", "--services")
+		if err != nil {
+			return err
+		}
+		args = append(args, slices.DeleteFunc(strings.Fields(services), func(name string) bool { return slices.Contains(leftOut, name) })...)
+	}
+	_, err := output(ctx, tree, "docker", args...)
+	return err
+}
+
+// down leaves nothing behind, of the earlier version neither.
+func down(ctx context.Context) error {
+	_, err := compose(ctx, "down", "--volumes", "--remove-orphans", "--rmi", "local")
+	volumes, listed := output(ctx, "", "docker", "volume", "ls", "--quiet", "--filter", "label=com.docker.compose.project="+os.Getenv("COMPOSE_PROJECT_NAME"))
+	if err = errors.Join(err, listed); volumes != "" {
+		_, removed := output(ctx, "", "docker", append([]string{"volume", "rm"}, strings.Fields(volumes)...)...)
+		err = errors.Join(err, removed)
+	}
+	return err
+}
+
+func compose(ctx context.Context, args ...string) (string, error) {
+	return output(ctx, running.Root(), "docker", append([]string{"compose"}, args...)...)
+}
+
+// output runs a command. The error has the end of what it complained of.
+func output(ctx context.Context, dir, name string, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, name, args...)
+	command.Dir = dir
+	var complaint strings.Builder
+	command.Stderr = &complaint
+	text, err := command.Output()
+	if err != nil {
+		said := strings.TrimSpace(complaint.String())
+		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, said[max(0, len(said)-1000):])
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// logIn logs in as a client that tries again, so many times.
+func logIn(ctx context.Context, n int) ([]demo.Login, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	pace := time.NewTicker(50 * time.Millisecond) // what is refused keeps go-zero's breaker open
+	defer pace.Stop()
+	var logins []demo.Login
+	for ; len(logins) < n; <-pace.C {
+		login, err := demo.LogIn(ctx, target.LoginURL, demo.Users[len(logins)%len(demo.Users)])
+		switch {
+		case err == nil:
+			logins = append(logins, login)
+		case ctx.Err() != nil || !errors.Is(err, demo.ErrUnavailable):
+			return logins, err
+		}
+	}
+	return logins, nil
+}

@@ -2,6 +2,25 @@
 import assert from 'node:assert/strict'
 
 export default async function ({ page, given, open, parameter, eventually, screenshot }) {
+  // Who begins to write before the store has named its services is not disturbed by their names.
+  let answer
+  const asked = new Promise((resolve) => (answer = resolve))
+  const list = /\/proxy\/jaeger\/api\/v3\/services$/
+  await page.route(list, async (route) => {
+    await asked
+    await route.continue()
+  })
+  await open('/search?store=jaeger')
+  const service = page.getByRole('combobox', { name: 'Service' })
+  await service.click()
+  const named = page.waitForResponse(list)
+  answer()
+  await named
+  await page.getByRole('option', { name: 'login-api' }).waitFor()
+  await page.keyboard.type('user-rpc')
+  assert.equal(await service.inputValue(), 'user-rpc')
+  await page.unroute(list)
+
   for (const store of ['tempo', 'jaeger']) {
     // The second in which it was: a page of results has 50 traces, and the tests before may have made many.
     await open(`/search?store=${store}&from=${given.at - 1000}&to=${given.at + 1000}`)

@@ -19,15 +19,18 @@ export default function SearchPage() {
   const [parameters, change] = useAddress()
   const range = useRange({ from: 'now-30m', to: 'now' })
   const store: TraceStore = parameters.get('store') === 'jaeger' ? 'jaeger' : 'tempo'
-  const asked = useMemo(() => Object.fromEntries(fields.map((name) => [name, parameters.get(name) ?? ''])) as Form, [parameters])
+  const written = JSON.stringify(Object.fromEntries(fields.map((name) => [name, parameters.get(name) ?? ''])))
+  const asked = useMemo(() => JSON.parse(written) as Form, [written]) // the same one while another parameter changes
   const [form, setForm] = useState(asked)
   useEffect(() => setForm(asked), [asked])
   const set = (name: keyof Form) => (value: string) => setForm((before) => ({ ...before, [name]: value }))
 
   const known = useQuery({ queryKey: ['services', store], queryFn: () => services(store) })
-  const names = useQuery({ queryKey: ['operations', store, form.service], queryFn: () => operations(store, form.service), enabled: store === 'tempo' || !!form.service })
   // Jaeger searches one service at a time.
-  const service = asked.service || (store === 'jaeger' ? known.data?.includes('login-api') ? 'login-api' : known.data?.[0] : '') || ''
+  const unasked = (store === 'jaeger' && (known.data?.find((name) => name === 'login-api') ?? known.data?.[0])) || ''
+  const service = asked.service || unasked
+  const of = form.service || unasked
+  const names = useQuery({ queryKey: ['operations', store, of], queryFn: () => operations(store, of), enabled: store === 'tempo' || !!of })
   const wrong = !isDuration(form.min) || !isDuration(form.max) || !areAttributes(form.attributes)
   const found = useQuery<TraceSummary[], Error>({
     queryKey: ['search', store, service, asked, range],
@@ -62,9 +65,9 @@ export default function SearchPage() {
           size="small"
           freeSolo
           options={known.data ?? []}
-          inputValue={form.service || (store === 'jaeger' ? service : '')}
+          inputValue={form.service}
           onInputChange={(_, value) => set('service')(value)}
-          renderInput={(input) => <TextField {...input} label="Service" />}
+          renderInput={(input) => <TextField {...input} label="Service" placeholder={unasked} slotProps={{ inputLabel: { ...input.InputLabelProps, shrink: !!unasked || undefined } }} />}
           sx={{ width: 170 }}
         />
         <Autocomplete

@@ -27,7 +27,7 @@ load: command ## Drive logins (RATE=20 a second, DURATION=10s, SCENARIO=steady o
 fault: command ## Bring a fault about for a while, or list the faults (NAME, DURATION=1m, RATE=20 logins a second)
 	@$(throughline) fault $(NAME) $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
 
-verify: command ## Check what the running stack promises (TARGET=native or compose)
+verify: command ## Check what the running stack promises (TARGET=native, compose or kubernetes)
 	@$(throughline) verify $(if $(TARGET),--target $(TARGET))
 
 evaluate: command ## Measure the stack and trace stores, break the stack, write report/ (DURATION=short or full, ONLY=stack or stores, STORES, REPLAY, SPANS, OUT=report)
@@ -46,6 +46,7 @@ test: lint unit e2e ## Run every test: lint, unit tests, and end-to-end tests on
 unit: node build ## Run the unit tests, with the race detector
 	go test -race -timeout 20m $$(go list ./... | grep -v /internal/e2e)
 	GOWORK=off go test -C telemetry -race ./...
+	GOWORK=off go test -C internal/kubernetes ./...
 	GOWORK=off go run ./rabbitmq/withbroker bash -c 'go test -C otelamqp -race ./... && go test -C docs/adopt/go-queue -race ./...'
 	cd console && npm test
 
@@ -64,10 +65,12 @@ fuzz: ## Fuzz what reads messages from strangers (FUZZTIME=10m for each target)
 	@for target in FuzzExtract FuzzUnwrapBody; do go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-10m} ./otelamqp; done
 
 lint: ## Check format, go vet and staticcheck
-	@unformatted=$$(gofmt -l $$(go list -f '{{.Dir}}' work) docs/adopt/go-queue); [[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w:" $$unformatted >&2; exit 1; }
+	@unformatted=$$(gofmt -l $$(go list -f '{{.Dir}}' work) docs/adopt/go-queue internal/kubernetes); [[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w:" $$unformatted >&2; exit 1; }
 	go vet work
 	GOWORK=off go vet -C docs/adopt/go-queue ./...
+	GOWORK=off go vet -C internal/kubernetes ./...
 	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) work
+	cd internal/kubernetes && GOWORK=off go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) ./...
 
 release-check: lint unit ## Check that otelamqp and telemetry may be released: the API against the last release, lint, unit tests
 	@internal/modules/release-check.sh

@@ -15,7 +15,7 @@ newest() {
 }
 
 {
-	for dir in . telemetry otelamqp docs/adopt/go-queue; do
+	for dir in . telemetry otelamqp docs/adopt/go-queue internal/kubernetes; do
 		newest $dir $(go list -C $dir -mod=readonly -m -f '{{if not (or .Main .Indirect)}}{{.Path}}{{end}}' all)
 	done
 	newest otel-collector/otelcol go.opentelemetry.io/collector/otelcol # of one version with its components

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,10 +37,11 @@ something is found.`,
   throughline doctor --service orders --last 15m`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			stack, err := choice.target()
+			stack, leave, err := choice.target(cmd.Context())
 			if err != nil {
 				return err
 			}
+			defer leave()
 			stores, ids := choice.stores(stack), args
 			if len(ids) == 0 {
 				if ids, err = backend.LatestTraces(cmd.Context(), stores, choice.service, choice.last, choice.limit); err != nil {
@@ -75,19 +77,20 @@ type traceChoice struct {
 
 func (c *traceChoice) addTo(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&c.where, "target", "native", "how the stack runs: native or compose")
+	flags.StringVar(&c.where, "target", "native", targetFlag)
 	flags.StringVar(&c.service, "service", "", "look at traces of this service")
 	flags.DurationVar(&c.last, "last", 15*time.Minute, "how far back to look for traces")
 	flags.IntVar(&c.limit, "limit", 50, "how many traces to look at, at most")
 	flags.BoolVar(&c.asJSON, "json", false, "print the result as JSON")
 }
 
-// target returns the stack to look at, unless there is nothing to look for.
-func (c *traceChoice) target() (verify.Target, error) {
+// target returns the stack to look at until leave is called, unless there is nothing
+// to look for.
+func (c *traceChoice) target(ctx context.Context) (stack verify.Target, leave func(), err error) {
 	if c.limit < 1 || c.last <= 0 {
-		return verify.Target{}, fmt.Errorf("--limit %d, --last %s: give more than nothing", c.limit, c.last)
+		return verify.Target{}, nil, fmt.Errorf("--limit %d, --last %s: give more than nothing", c.limit, c.last)
 	}
-	return targetOf(c.where)
+	return targetOf(ctx, c.where)
 }
 
 func (*traceChoice) stores(stack verify.Target) []backend.TraceSearcher {

@@ -42,10 +42,11 @@ With --json the result is {"traces", "services": [{"name", "score", "category", 
 			if threshold < 0 || threshold > 100 {
 				return fmt.Errorf("--threshold %g: give 0 to 100", threshold)
 			}
-			stack, err := choice.target()
+			stack, leave, err := choice.target(cmd.Context())
 			if err != nil {
 				return err
 			}
+			defer leave()
 			report, err := score.Scorer{
 				Stores:     choice.stores(stack),
 				Prometheus: backend.NewPrometheus(stack.PrometheusURL),

@@ -27,6 +27,9 @@ with what the file says: spans, log lines and metrics. flows/ has examples; with
 --json the result is {"ok", "flow", "traceId", "link", "findings": [{"kind",
 "service", "span", "message", "stores"}]}.
 
+With --target kubernetes it reaches the parts in the namespace throughline of kubectl's
+current context through kubectl port-forward, which it starts and ends.
+
 The exit status is 1 when a check fails, or when a flow is not as its file says.`,
 		Example: `  throughline verify
   throughline verify --flow flows/orders.yaml --junit orders.xml`,
@@ -39,10 +42,11 @@ The exit status is 1 when a check fails, or when a flow is not as its file says.
 			if asJSON {
 				options.Progress = cmd.ErrOrStderr()
 			}
-			stack, err := targetOf(where)
+			stack, leave, err := targetOf(cmd.Context(), where)
 			if err != nil {
 				return err
 			}
+			defer leave()
 			if flowFile != "" {
 				return runFlow(cmd, stack, flowFile, junit, asJSON)
 			}
@@ -65,7 +69,7 @@ The exit status is 1 when a check fails, or when a flow is not as its file says.
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&where, "target", "native", "how the stack runs: native or compose")
+	flags.StringVar(&where, "target", "native", targetFlag)
 	flags.IntVar(&options.Logins, "logins", 50, "how many logins to trace")
 	flags.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	flags.StringVar(&flowFile, "flow", "", "run the flow of this file instead")

@@ -152,13 +152,3 @@ func TestConfigurationsAreTheFilesOfTheRepository(t *testing.T) {
 		}
 	}
 }
-
-// A password of the repository is for a look, and for nothing else.
-func TestOnlyTheOverlaySmallHasPasswords(t *testing.T) {
-	require.NoError(t, filepath.WalkDir(filepath.Join(root, "deploy/kubernetes"), func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && filepath.Ext(path) == ".env" {
-			assert.Equal(t, filepath.Join(root, "deploy/kubernetes/small/passwords.env"), path)
-		}
-		return err
-	}))
-}

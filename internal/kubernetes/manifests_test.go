@@ -1,3 +1,5 @@
+// Package kubernetes checks deploy/kubernetes without a cluster: what kustomize makes of the
+// overlay is decoded against the types of the API and compared with docker-compose.yml.
 package kubernetes
 
 import (

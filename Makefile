@@ -52,7 +52,7 @@ unit: node build ## Run the unit tests, with the race detector
 
 e2e: node chromium build ## Run the end-to-end tests, those in a browser among them, on free ports beside whatever runs
 	@TAIL_SAMPLING=on $(throughline) build
-	go test -count=1 -timeout 40m ./internal/e2e
+	go test -count=1 -timeout 70m ./internal/e2e
 
 e2e-compose: command ## Run the end-to-end tests of docker-compose.yml on a Docker Engine, on free ports (about 15 minutes)
 	go test -count=1 -timeout 60m -v ./internal/e2e/compose

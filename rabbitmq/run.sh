@@ -67,12 +67,14 @@ keep_epmd() {
 
 # SIGTERM alone would be lost on a node that has just begun to boot, and on one that runs it spends five
 # seconds on a deadlock: the management statistics, when they are stopped, ask the process that waits for
-# them to stop. So the node is let through its boot, the statistics are taken out, and then it stops.
+# them to stop. So the node is let through its boot, the statistics are taken out, and then it stops. One
+# that is paused, as it does not see the majority of three, is not waited for.
 stop() {
 	trap '' TERM
 	while kill -0 "$node" 2>/dev/null; do
 		"$(dirname "$server")/rabbitmqctl" --node "$RABBITMQ_NODENAME" --quiet eval \
-			'rabbit:await_startup(), gen_event:delete_handler(rabbit_event, rabbit_mgmt_db_handler, stop), init:stop().' && return
+			'whereis(rabbit_outside_app_process) =/= undefined orelse
+				{rabbit:await_startup(), gen_event:delete_handler(rabbit_event, rabbit_mgmt_db_handler, stop)}, init:stop().' && return
 		sleep 0.2
 	done
 }

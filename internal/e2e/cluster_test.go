@@ -52,6 +52,25 @@ func requireMembers(t *testing.T, s *stack.Stack) (leader string) {
 	return leader
 }
 
+// requireStoredOnce waits until audit-mq has a row of each login, and wants no other
+// and no dead letter.
+func requireStoredOnce(t *testing.T, s *stack.Stack, logins []demo.Login) {
+	t.Helper()
+	for _, login := range logins {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		rows, err := demo.WaitForAudit(ctx, s.Endpoints().AuditMQ, demo.AuditFilter{TraceID: login.TraceID}, func(a demo.Audit) bool { return a.Total > 0 })
+		cancel()
+		require.NoError(t, err)
+		require.Equal(t, 1, rows.Total, "trace %s is stored once", login.TraceID)
+	}
+	conn, ch, err := rabbitmq.Open(s.Endpoints().RabbitMQ)
+	require.NoError(t, err)
+	defer conn.Close()
+	dead, err := ch.QueueDeclarePassive(deadQueue, true, false, false, false, nil)
+	require.NoError(t, err)
+	assert.Zero(t, dead.Messages, "dead letters")
+}
+
 // Twice the node that leads audit-mq's queue is killed: just before login-api publishes
 // for the first time, and in the middle of its load.
 func TestBrokerOfThreeNodesLosesTheLeader(t *testing.T) {
@@ -60,7 +79,7 @@ func TestBrokerOfThreeNodesLosesTheLeader(t *testing.T) {
 	urls := rabbitmq.Addresses(strings.ReplaceAll(s.Endpoints().RabbitMQ, "throughline", "login-api"))
 	next := slices.Index(nodes, leader) + 1 // login-api is not connected to the leader
 	require.NoError(t, s.Start(t.Context(), "login-api", "RABBITMQ_URL="+strings.Join(slices.Concat(urls[next:], urls[:next]), ",")))
-	api, audit := s.Endpoints().LoginAPI, s.Endpoints().AuditMQ
+	api := s.Endpoints().LoginAPI
 	requireReady(t, api)
 
 	var acknowledged []demo.Login
@@ -68,14 +87,6 @@ func TestBrokerOfThreeNodesLosesTheLeader(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	loaded := make(chan struct{})
-	requireStored := func(trace string) {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		defer cancel()
-		rows, err := demo.WaitForAudit(ctx, audit, demo.AuditFilter{TraceID: trace}, func(a demo.Audit) bool { return a.Total > 0 })
-		require.NoError(t, err)
-		require.Equal(t, 1, rows.Total, "trace %s is stored once", trace)
-	}
 	for killed := range 2 {
 		require.NoError(t, s.Kill(leader))
 		if killed == 0 {
@@ -95,7 +106,7 @@ func TestBrokerOfThreeNodesLosesTheLeader(t *testing.T) {
 			meanwhile, err = demo.LogIn(t.Context(), api, demo.Users[0])
 			require.NoError(c, err)
 		}, 20*time.Second, 50*time.Millisecond, "login-api goes on with the other nodes")
-		requireStored(meanwhile.TraceID) // so does audit-mq
+		requireStoredOnce(t, s, []demo.Login{meanwhile}) // so does audit-mq
 		require.NoError(t, s.Start(t.Context(), leader))
 		leader = requireMembers(t, s)
 	}
@@ -108,14 +119,31 @@ func TestBrokerOfThreeNodesLosesTheLeader(t *testing.T) {
 	stop()
 	<-loaded
 
-	for _, login := range acknowledged {
-		requireStored(login.TraceID)
-	}
+	requireStoredOnce(t, s, acknowledged)
 	requireWhole(t, acknowledged[:20], time.Minute, jaeger(), tempo())
-	conn, ch, err := rabbitmq.Open(s.Endpoints().RabbitMQ)
-	require.NoError(t, err)
-	defer conn.Close()
-	dead, err := ch.QueueDeclarePassive(deadQueue, true, false, false, false, nil)
-	require.NoError(t, err)
-	assert.Zero(t, dead.Messages, "dead letters")
+}
+
+// The node that leads audit-mq's queue is cut off from the other two under load, and
+// comes back when the cut is healed, with nobody's help.
+func TestBrokerOfThreeNodesIsPartitioned(t *testing.T) {
+	s := startCluster(t)
+	require.NoError(t, s.Start(t.Context(), "login-api"))
+	api := s.Endpoints().LoginAPI
+	requireReady(t, api)
+	cut := requireMembers(t, s)
+	acknowledged, refused := logInWhile(t, api, func() {
+		require.NoError(t, s.Partition(t.Context(), cut, true))
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			leader, online, err := s.QueueMembers(t.Context(), auditQueue)
+			require.NoError(c, err)
+			assert.NotContains(c, []string{"", cut}, leader)
+			assert.Len(c, online, 2)
+		}, time.Minute, 500*time.Millisecond)
+		requireReady(t, api)
+		require.NoError(t, s.Partition(t.Context(), cut, false))
+		requireMembers(t, s)
+	})
+	t.Logf("%d logins acknowledged, %d refused", len(acknowledged), refused)
+	requireStoredOnce(t, s, acknowledged)
+	requireWhole(t, acknowledged[len(acknowledged)-5:], time.Minute, jaeger(), tempo())
 }

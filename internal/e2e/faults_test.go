@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -77,6 +78,37 @@ func requireWhole(t *testing.T, logins []demo.Login, within time.Duration, store
 
 func jaeger() backend.TraceStore { return backend.NewJaeger(target.JaegerURL) }
 func tempo() backend.TraceStore  { return backend.NewTempo(target.TempoURL) }
+
+// logInWhile logs in 20 times a second until the function returns, and returns the
+// logins that were acknowledged, and how many were not.
+func logInWhile(t *testing.T, url string, during func()) (acknowledged []demo.Login, refused int) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var group errgroup.Group
+	group.Go(func() error {
+		pace := time.NewTicker(50 * time.Millisecond)
+		defer pace.Stop()
+		for i := 0; ctx.Err() == nil; i++ {
+			<-pace.C
+			login, err := demo.LogIn(t.Context(), url, demo.Users[i%len(demo.Users)])
+			switch {
+			case err == nil:
+				acknowledged = append(acknowledged, login)
+			case errors.Is(err, demo.ErrUnavailable):
+				refused++
+			default:
+				return err
+			}
+		}
+		return nil
+	})
+	func() {
+		defer stop()
+		during()
+	}()
+	require.NoError(t, group.Wait())
+	return acknowledged, refused
+}
 
 func logIn(t *testing.T, n int) []demo.Login {
 	t.Helper()

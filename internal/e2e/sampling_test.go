@@ -9,10 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/ptrace"
-	"golang.org/x/sync/errgroup"
 
 	"throughline/internal/backend"
-	"throughline/internal/demo"
 	"throughline/internal/evaluate"
 	"throughline/internal/otlpload"
 	"throughline/internal/stack"
@@ -57,31 +55,46 @@ func TestTailSamplingKeepsWhatMatters(t *testing.T) {
 func TestChangingTheTiersLosesNothing(t *testing.T) {
 	buildSampling(t)
 	requireLoginsWorkWithin(t, 30*time.Second)
-	loaded, stop := context.WithCancel(t.Context())
-	defer stop()
-	var logins []demo.Login
-	var group errgroup.Group
-	group.Go(func() error {
-		pace := time.NewTicker(50 * time.Millisecond)
-		defer pace.Stop()
-		for i := 0; loaded.Err() == nil; i++ {
-			<-pace.C
-			login, err := demo.LogIn(t.Context(), target.LoginURL, demo.Users[i%len(demo.Users)])
-			if err != nil {
-				return err
-			}
-			logins = append(logins, login)
-		}
-		return nil
-	})
 	t.Cleanup(func() { assert.NoError(t, running.SetSampling(context.WithoutCancel(t.Context()), false)) })
-	require.NoError(t, running.SetSampling(t.Context(), true, "TAIL_SAMPLING_WAIT=2s", "TAIL_SAMPLING_PERCENT=100"))
-	require.NoError(t, running.SetSampling(t.Context(), false))
-	stop()
-	require.NoError(t, group.Wait())
+	logins, refused := logInWhile(t, target.LoginURL, func() {
+		require.NoError(t, running.SetSampling(t.Context(), true, "TAIL_SAMPLING_WAIT=2s", "TAIL_SAMPLING_PERCENT=100"))
+		require.NoError(t, running.SetSampling(t.Context(), false))
+	})
+	require.Zero(t, refused)
 	require.NotEmpty(t, logins)
 	t.Logf("%d logins meanwhile", len(logins))
 	requireWhole(t, logins, time.Minute, jaeger(), tempo())
+}
+
+// A sampler that is killed costs what it held undecided, and nothing before or after.
+func TestAKilledSamplerCostsWhatItHeld(t *testing.T) {
+	buildSampling(t)
+	requireLoginsWorkWithin(t, 30*time.Second)
+	t.Cleanup(func() { assert.NoError(t, running.SetSampling(context.WithoutCancel(t.Context()), false)) })
+	settings := []string{"TAIL_SAMPLING_WAIT=5s", "TAIL_SAMPLING_PERCENT=100"}
+	require.NoError(t, running.SetSampling(t.Context(), true, settings...))
+	sampling := sharedStackWith(t, map[string]string{"TAIL_SAMPLING": "on"})
+
+	decided := logIn(t, 40)
+	requireWhole(t, decided, time.Minute, jaeger(), tempo())
+	held := logIn(t, 40)
+	require.NoError(t, sampling.Kill("sampler-1"))
+	while := logIn(t, 40)
+	require.NoError(t, sampling.Start(t.Context(), "sampler-1", settings...))
+	requireWhole(t, while, 3*time.Minute, jaeger(), tempo())
+	requireWhole(t, decided, time.Second, jaeger(), tempo())
+
+	whole := 0
+	for _, login := range held {
+		trace, err := tempo().Trace(t.Context(), login.TraceID)
+		if err != nil {
+			require.ErrorIs(t, err, backend.ErrNotFound)
+		} else if len(trace.Spans) == wholeTrace {
+			whole++
+		}
+	}
+	t.Logf("%d of %d logins of the last wait are whole", whole, len(held))
+	assert.NotZero(t, whole, "the other sampler has kept its half")
 }
 
 // What was not kept is gone; what comes later and matters is not.

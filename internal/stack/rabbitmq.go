@@ -100,6 +100,24 @@ func (s *Stack) BrokerAlarm(ctx context.Context, on bool) error {
 	return err
 }
 
+// Partition cuts one of our broker's nodes off from the others, or heals the cut. They
+// go on running, and do not let each other in: their Erlang cookies differ.
+func (s *Stack) Partition(ctx context.Context, name string, on bool) error {
+	var others []string
+	for i, other := range brokerNodes[:s.broker.nodes] {
+		if other != name {
+			others = append(others, "'"+s.nodeName(i)+"'")
+		}
+	}
+	cookie := "erlang:get_cookie()"
+	if on {
+		cookie = "partitioned"
+	}
+	_, err := s.askNode(ctx, slices.Index(brokerNodes, name), "eval",
+		fmt.Sprintf("[{erlang:set_cookie(N, %s), erlang:disconnect_node(N)} || N <- [%s]].", cookie, strings.Join(others, ", ")))
+	return err
+}
+
 // QueueMembers returns the parts on which a quorum queue has members that are
 // online, and the one among them that leads it: "" while none does.
 func (s *Stack) QueueMembers(ctx context.Context, queue string) (leader string, online []string, err error) {
@@ -139,16 +157,23 @@ func (s *Stack) joinQueues(ctx context.Context, node int) error {
 	return err
 }
 
-// rabbitmqctl asks the first of our nodes that runs.
+// rabbitmqctl asks our nodes that run until one answers: one that is cut off does not.
 func (s *Stack) rabbitmqctl(ctx context.Context, args ...string) ([]byte, error) {
 	if s.broker.external {
 		return nil, errors.New("RabbitMQ is external (RABBITMQ_URL): it is not controlled from here")
 	}
-	i := slices.IndexFunc(brokerNodes[:s.broker.nodes], func(name string) bool { return s.readRecord(name).alive() })
-	if i < 0 {
-		return nil, errors.New("RabbitMQ does not run")
+	failure := errors.New("RabbitMQ does not run")
+	for i, name := range brokerNodes[:s.broker.nodes] {
+		if !s.readRecord(name).alive() {
+			continue
+		}
+		out, err := s.askNode(ctx, i, args...)
+		if err == nil {
+			return out, nil
+		}
+		failure = err
 	}
-	return s.askNode(ctx, i, args...)
+	return nil, failure
 }
 
 func (s *Stack) askNode(ctx context.Context, i int, args ...string) ([]byte, error) {

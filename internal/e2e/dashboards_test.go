@@ -22,7 +22,7 @@ import (
 // Some panels are empty while all is well. Provoke what they are for.
 func TestPanelsOfTroubleShowTheTrouble(t *testing.T) {
 	requireLoginsWorkWithin(t, 30*time.Second)
-	publish(t, channel(t), amqp.Publishing{MessageId: uuid.NewString(), Body: []byte("not json")})
+	publish(t, publisher(t), amqp.Publishing{MessageId: uuid.NewString(), Body: []byte("not json")})
 	require.NoError(t, running.Kill("user-rpc"))
 	defer restart(t, "user-rpc")
 	backends := panelBackends()

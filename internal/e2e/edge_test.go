@@ -263,7 +263,7 @@ func TestMessageWithAGiantErrorTextIsDeadLetteredAndTraced(t *testing.T) {
 	logFile := filepath.Join(running.RunDir(), "logs", "audit-mq.log")
 	before, err := os.Stat(logFile)
 	require.NoError(t, err)
-	ch := channel(t)
+	ch := publisher(t)
 	const giants = 4
 	for _, size := range []int{70_000, 8 << 20} {
 		for range giants {

@@ -47,7 +47,7 @@ func TestOutageOfTheDatabaseUsesUpNoAttempts(t *testing.T) {
 	defer func() { _ = giveBack(context.WithoutCancel(t.Context())) }() // also when the test fails
 
 	const messages = 40
-	ch, user, began := channel(t), newUser(), time.Now()
+	ch, user, began := publisher(t), newUser(), time.Now()
 	for range messages {
 		publish(t, ch, amqp.Publishing{MessageId: uuid.NewString(), Body: loggedIn(user)})
 	}
@@ -97,7 +97,7 @@ func TestHeadersThatDoNotFitKnockTheConsumerNotOver(t *testing.T) {
 	logFile := filepath.Join(running.RunDir(), "logs", "audit-mq.log")
 	before, err := os.Stat(logFile)
 	require.NoError(t, err)
-	ch, innocent := channel(t), newUser()
+	ch, innocent := publisher(t), newUser()
 	var giants []string
 	for range 4 {
 		id := uuid.NewString()
@@ -302,7 +302,7 @@ func TestSecretThatIsTooShortIsRefused(t *testing.T) {
 func TestWrongSettingLeavesTheServiceRunning(t *testing.T) {
 	user := newUser()
 	require.ErrorContains(t, running.Start(t.Context(), "audit-mq", "AUDIT_MQ_DELAY=1h"), "AUDIT_MQ_DELAY")
-	publish(t, channel(t), amqp.Publishing{MessageId: uuid.NewString(), Body: loggedIn(user)})
+	publish(t, publisher(t), amqp.Publishing{MessageId: uuid.NewString(), Body: loggedIn(user)})
 	waitForRows(t, user, 1, 10*time.Second)
 }
 

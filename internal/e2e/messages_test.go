@@ -34,10 +34,16 @@ func channel(t *testing.T) *amqp.Channel {
 	return ch
 }
 
+// publisher returns a channel when the services have declared the exchange and the queues.
+func publisher(t *testing.T) *amqp.Channel {
+	t.Helper()
+	requireLoginsWorkWithin(t, 30*time.Second)
+	return channel(t)
+}
+
 // publish puts a message straight into the exchange, as any other program could.
 func publish(t *testing.T, ch *amqp.Channel, msg amqp.Publishing) {
 	t.Helper()
-	requireLoginsWorkWithin(t, 30*time.Second) // the services have declared the exchange and the queues
 	publishTo(t, ch, exchange, routingKey, msg)
 }
 
@@ -91,7 +97,7 @@ func waitForRows(t *testing.T, user int64, rows int, within time.Duration) demo.
 }
 
 func TestWhatDoesNotDecodeIsDeadLetteredAtOnce(t *testing.T) {
-	ch := channel(t)
+	ch := publisher(t)
 	for name, body := range map[string]string{
 		"empty": "", "text": "not json", "half an object": `{"userId": 1`, "no fields": "{}",
 		"envelope around nonsense": `{"carrier": {}, "payload": []}`,
@@ -107,7 +113,7 @@ func TestWhatDoesNotDecodeIsDeadLetteredAtOnce(t *testing.T) {
 }
 
 func TestMessageWithoutAnIDIsDeadLettered(t *testing.T) {
-	ch := channel(t)
+	ch := publisher(t)
 	user, conversation := newUser(), uuid.NewString()
 	publish(t, ch, amqp.Publishing{Body: loggedIn(user), CorrelationId: conversation})
 	d := deadLetterThat(t, "the message without an id", 20*time.Second, func(d amqp.Delivery) bool { return d.CorrelationId == conversation })
@@ -118,7 +124,7 @@ func TestMessageWithoutAnIDIsDeadLettered(t *testing.T) {
 func TestFailingMessageIsRetriedFiveTimesAndThenDeadLettered(t *testing.T) {
 	id := uuid.NewString()
 	began := time.Now()
-	publish(t, channel(t), amqp.Publishing{MessageId: id, Body: loggedIn(0)})
+	publish(t, publisher(t), amqp.Publishing{MessageId: id, Body: loggedIn(0)})
 	d := deadLetter(t, id, time.Minute)
 	assert.GreaterOrEqual(t, time.Since(began), 15500*time.Millisecond, "the sum of the delays")
 	assert.Contains(t, d.Headers["x-dead-letter-reason"], "CHECK constraint failed")
@@ -128,7 +134,7 @@ func TestFailingMessageIsRetriedFiveTimesAndThenDeadLettered(t *testing.T) {
 
 func TestTraceparentOfAnyAMQPTypeIsSurvived(t *testing.T) {
 	const valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	ch := channel(t)
+	ch := publisher(t)
 	for name, value := range map[string]any{
 		"void": nil, "bool": true, "byte": byte(1), "int8": int8(1), "int16": int16(1), "int32": int32(1), "int64": int64(1),
 		"float32": float32(1), "float64": 1.5, "decimal": amqp.Decimal{Scale: 2, Value: 100}, "time": time.Unix(1, 0),
@@ -145,7 +151,7 @@ func TestTraceparentOfAnyAMQPTypeIsSurvived(t *testing.T) {
 }
 
 func TestRedeliveredMessageIsStoredOnce(t *testing.T) {
-	ch, user, id := channel(t), newUser(), uuid.NewString()
+	ch, user, id := publisher(t), newUser(), uuid.NewString()
 	var traces []string
 	for range 3 {
 		trace := strings.ReplaceAll(uuid.NewString(), "-", "")
@@ -163,7 +169,7 @@ func TestRedeliveredMessageIsStoredOnce(t *testing.T) {
 
 func TestKilledConsumerLosesAndDoublesNothing(t *testing.T) {
 	const messages = 300
-	ch, user := channel(t), newUser()
+	ch, user := publisher(t), newUser()
 	for range messages {
 		publish(t, ch, amqp.Publishing{MessageId: uuid.NewString(), Body: loggedIn(user)})
 	}

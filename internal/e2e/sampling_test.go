@@ -69,12 +69,11 @@ func TestChangingTheTiersLosesNothing(t *testing.T) {
 
 // A sampler that is killed costs what it held undecided, and nothing before or after.
 func TestAKilledSamplerCostsWhatItHeld(t *testing.T) {
-	buildSampling(t)
+	sampling := buildSampling(t)
 	requireLoginsWorkWithin(t, 30*time.Second)
 	t.Cleanup(func() { assert.NoError(t, running.SetSampling(context.WithoutCancel(t.Context()), false)) })
 	settings := []string{"TAIL_SAMPLING_WAIT=5s", "TAIL_SAMPLING_PERCENT=100"}
 	require.NoError(t, running.SetSampling(t.Context(), true, settings...))
-	sampling := sharedStackWith(t, map[string]string{"TAIL_SAMPLING": "on"})
 
 	decided := logIn(t, 40)
 	requireWhole(t, decided, time.Minute, jaeger(), tempo())

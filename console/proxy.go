@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	stores "throughline/internal/backend"
 )
 
 const (
@@ -82,7 +84,7 @@ func newProxy(config Config) (proxy, error) {
 			return nil, fmt.Errorf("address of %s: %q; give it as http://host:port", title, address)
 		}
 		name := strings.ToLower(title)
-		p[name] = backend{title, target.Host, allowed[name], reverseProxy(title, target)}
+		p[name] = backend{title, target.Host, allowed[name], reverseProxy(title, target, config.Tenant)}
 	}
 	return p, nil
 }
@@ -121,7 +123,7 @@ var (
 	responseHeaders = []string{"Content-Type", "Content-Length", "Retry-After"}
 )
 
-func reverseProxy(title string, target *url.URL) *httputil.ReverseProxy {
+func reverseProxy(title string, target *url.URL, tenant string) *httputil.ReverseProxy {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
 	transport.DisableCompression = true // nothing is gained on this machine; for the browser it is compressed later
@@ -131,6 +133,9 @@ func reverseProxy(title string, target *url.URL) *httputil.ReverseProxy {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
 			r.Out.Header = only(r.Out.Header, requestHeaders)
+			if tenant != "" {
+				r.Out.Header.Set(stores.TenantHeader, tenant)
+			}
 		},
 		ModifyResponse: func(response *http.Response) error {
 			if response.ContentLength > maxResponseBody {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -13,15 +14,20 @@ const (
 	maxBody        = 64 << 20 // bytes; a trace beyond that is not for a terminal
 )
 
+// TenantHeader names a tenant to Tempo and Loki.
+const TenantHeader = "X-Scope-OrgID"
+
 // endpoint is one HTTP server to read from.
 type endpoint struct {
 	name   string // as a person knows it
 	url    string // without a slash at the end
+	tenant string // whose data is read, where the server knows tenants; "" elsewhere
 	client *http.Client
 }
 
+// newEndpoint takes the tenant from the environment, as a process reads the data of one.
 func newEndpoint(name, url string) endpoint {
-	return endpoint{name: name, url: url, client: &http.Client{Timeout: requestTimeout}}
+	return endpoint{name: name, url: url, tenant: os.Getenv("TENANT"), client: &http.Client{Timeout: requestTimeout}}
 }
 
 // SetTimeout changes how long an answer is waited for, 10 s at first.
@@ -35,6 +41,9 @@ func (e endpoint) get(ctx context.Context, pathAndQuery, accept string) ([]byte,
 		return nil, fmt.Errorf("address of %s: %w; give it as http://host:port", e.name, err)
 	}
 	request.Header.Set("Accept", accept)
+	if e.tenant != "" {
+		request.Header.Set(TenantHeader, e.tenant)
+	}
 	response, err := e.client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("%s does not answer: %w; see whether it runs with `throughline status`", e.name, err)

@@ -137,12 +137,16 @@ func (f *fakeStores) spanNames() (all []string) {
 	return all
 }
 
+// endpoints make a collector send to these stores.
+func (f *fakeStores) endpoints(env ...string) []string {
+	return append(env, "JAEGER_OTLP_ENDPOINT="+f.address()+"/jaeger", "TEMPO_OTLP_ENDPOINT="+f.address(),
+		"LOKI_OTLP_ENDPOINT="+f.address(), "PROMETHEUS_OTLP_ENDPOINT="+f.address())
+}
+
 // collectorByTLS runs a collector that has the authority's certificate "collector".
-func (a authority) collectorByTLS(t *testing.T, s *stack.Stack, name string, stores *fakeStores, configs []string, env ...string) *stack.Collector {
+func (a authority) collectorByTLS(t *testing.T, s *stack.Stack, name string, configs []string, env ...string) *stack.Collector {
 	t.Helper()
 	c, err := s.RunCollector(t.Context(), name, configs, append(env,
-		"JAEGER_OTLP_ENDPOINT="+stores.address()+"/jaeger", "TEMPO_OTLP_ENDPOINT="+stores.address(),
-		"LOKI_OTLP_ENDPOINT="+stores.address(), "PROMETHEUS_OTLP_ENDPOINT="+stores.address(),
 		"COLLECTOR_TLS_CERT="+filepath.Join(a.dir, "collector.crt"), "COLLECTOR_TLS_KEY="+filepath.Join(a.dir, "collector.key"),
 		"COLLECTOR_TLS_CLIENT_CA="+filepath.Join(a.dir, "clients.crt"), "COLLECTOR_TLS_RELOAD_INTERVAL=100ms")...)
 	require.NoError(t, err)
@@ -172,7 +176,7 @@ func TestOTLPByMutualTLS(t *testing.T) {
 	ours.issue(t, "expired", time.Now().Add(-time.Minute))
 
 	stores := newFakeStores(t)
-	c := ours.collectorByTLS(t, running, "mutual-tls", stores, []string{"otel-collector/config.yaml", "otel-collector/mutual-tls.yaml"})
+	c := ours.collectorByTLS(t, running, "mutual-tls", []string{"otel-collector/config.yaml", "otel-collector/mutual-tls.yaml"}, stores.endpoints()...)
 	send := func(name string, config *tls.Config) error { return sendByTLS(t, c.OTLPGRPC, name, config) }
 	names := stores.spanNames
 	for _, endpoint := range []string{c.OTLPGRPC, c.OTLPHTTP, c.Zipkin} {
@@ -224,12 +228,12 @@ func TestTwoTiersByMutualTLS(t *testing.T) {
 
 	stores := newFakeStores(t)
 	const base, noPipelines = "otel-collector/config.yaml", "yaml:service::pipelines: null"
-	sampler := ours.collectorByTLS(t, tiers, "tls-sampler", stores,
+	sampler := ours.collectorByTLS(t, tiers, "tls-sampler",
 		[]string{base, noPipelines, "otel-collector/tail-sampling.yaml", "otel-collector/mutual-tls.yaml"},
-		"TAIL_SAMPLING_WAIT=1s", "TAIL_SAMPLING_PERCENT=100")
-	first := ours.collectorByTLS(t, tiers, "tls-first-tier", stores,
+		stores.endpoints("TAIL_SAMPLING_WAIT=1s", "TAIL_SAMPLING_PERCENT=100")...)
+	first := ours.collectorByTLS(t, tiers, "tls-first-tier",
 		[]string{base, noPipelines, "otel-collector/load-balancing.yaml", "otel-collector/mutual-tls.yaml", "otel-collector/mutual-tls-first-tier.yaml"},
-		"SAMPLER_1_OTLP_ENDPOINT="+sampler.OTLPGRPC, "SAMPLER_2_OTLP_ENDPOINT="+sampler.OTLPGRPC)
+		stores.endpoints("SAMPLER_1_OTLP_ENDPOINT="+sampler.OTLPGRPC, "SAMPLER_2_OTLP_ENDPOINT="+sampler.OTLPGRPC)...)
 
 	for _, certificate := range []string{"", "stranger"} {
 		assert.Error(t, sendByTLS(t, sampler.OTLPGRPC, "refused", ours.trusting(t, certificate)), certificate)

@@ -178,6 +178,22 @@ func (e *environment) bytes(variable, fallback string) uint64 {
 	return uint64(size)
 }
 
+// tenants is what a store that knows tenants gets, once TENANT names the one whose
+// telemetry this stack sends and shows: limits is the variable of a file with limits
+// for each.
+func (e *environment) tenants(limits string) []string {
+	tenant := e.getenv("TENANT")
+	if tenant == "" {
+		return nil
+	}
+	if !tenantPattern.MatchString(tenant) {
+		e.errorf("TENANT=%s: not a name of a tenant; give letters, digits, - and _, 150 at most", tenant)
+	}
+	return append([]string{"MULTITENANCY_ENABLED=true"}, e.given(limits)...)
+}
+
+var tenantPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,150}$`)
+
 func executable(path string) error {
 	info, err := os.Stat(path)
 	switch {

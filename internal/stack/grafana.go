@@ -28,7 +28,7 @@ func (s *Stack) grafana(env *environment) *part {
 		binary: binary,
 		args:   []string{"server", "--homepath", home},
 		ports:  []string{"GRAFANA_PORT"},
-		env: []string{
+		env: append([]string{
 			"TEMPO_URL=http://" + s.at("TEMPO_PORT"),
 			"JAEGER_URL=http://" + s.at("JAEGER_QUERY_PORT"),
 			"LOKI_URL=http://" + s.at("LOKI_PORT"),
@@ -56,7 +56,7 @@ func (s *Stack) grafana(env *environment) *part {
 			"GF_ANALYTICS_CHECK_FOR_UPDATES=false",
 			"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false",
 			"GF_PLUGINS_PREINSTALL_DISABLED=true",
-		},
+		}, env.given("TENANT")...),
 		files:   []string{"grafana/provisioning/datasources/datasources.yaml", "grafana/provisioning/dashboards/dashboards.yaml"},
 		address: "http://" + s.at("GRAFANA_PORT"),
 		ready:   probe.HTTP("http://" + s.at("GRAFANA_PORT") + "/api/health"),

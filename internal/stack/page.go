@@ -46,7 +46,7 @@ func (s *Stack) console(env *environment, grafana *part) *part {
 			"JAEGER_URL=" + e.Jaeger,
 			"CONSOLE_LINKS=" + strings.Join(links, " "),
 			"CONSOLE_SERVICES=login-api=" + e.LoginAPI + " audit-mq=" + e.AuditMQ,
-		}, env.given("CONSOLE_ALLOWED_HOSTS")...),
+		}, env.given("CONSOLE_ALLOWED_HOSTS", "TENANT")...),
 		address: "http://" + s.at("CONSOLE_PORT"),
 		ready:   probe.HTTP("http://" + s.at("CONSOLE_PORT") + "/api/config"),
 		grace:   5 * time.Second,

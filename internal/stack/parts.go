@@ -147,7 +147,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 				"LOKI_OTLP_ENDPOINT=" + s.at("LOKI_PORT"),
 				"PROMETHEUS_OTLP_ENDPOINT=" + s.at("PROMETHEUS_PORT"),
 				"COLLECTOR_QUEUE_DIR=" + s.dataDir("otel-collector"),
-			}, management...),
+			}, append(management, env.given("TENANT")...)...),
 			files:   []string{"otel-collector/config.yaml"},
 			address: s.at("COLLECTOR_OTLP_GRPC_PORT") + " (OTLP)",
 			ready:   probe.HTTP("http://" + s.at("COLLECTOR_HEALTH_PORT") + "/"),
@@ -160,10 +160,10 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			made:    tempo.build,
 			args:    []string{"-config.file=tempo/config.yaml", "-config.expand-env=true"},
 			ports:   []string{"TEMPO_PORT", "TEMPO_GRPC_PORT", "TEMPO_OTLP_HTTP_PORT"},
-			env: []string{
+			env: append([]string{
 				"TEMPO_DATA_DIR=" + s.dataDir("tempo"),
 				"GOMEMLIMIT=700MiB", // with less it often collects garbage while it finishes a block
-			},
+			}, env.tenants("TEMPO_TENANT_LIMITS")...),
 			files:   []string{"tempo/config.yaml"},
 			address: "http://" + s.at("TEMPO_PORT"),
 			ready:   probe.HTTP("http://" + s.at("TEMPO_PORT") + "/ready"),
@@ -194,7 +194,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 			made:    loki.build,
 			args:    []string{"-config.file=loki/config.yaml", "-config.expand-env=true"},
 			ports:   []string{"LOKI_PORT", "LOKI_GRPC_PORT"},
-			env:     []string{"LOKI_DATA_DIR=" + s.dataDir("loki"), "GOMEMLIMIT=160MiB"},
+			env:     append([]string{"LOKI_DATA_DIR=" + s.dataDir("loki"), "GOMEMLIMIT=160MiB"}, env.tenants("LOKI_TENANT_LIMITS")...),
 			files:   []string{"loki/config.yaml"},
 			address: "http://" + s.at("LOKI_PORT"),
 			ready:   probe.HTTP("http://" + s.at("LOKI_PORT") + "/ready"),

@@ -74,7 +74,7 @@ func (s *Stack) sampler(env *environment, name string, collector binary) *part {
 			"TEMPO_OTLP_ENDPOINT=" + s.at("TEMPO_OTLP_HTTP_PORT"),
 			"PROMETHEUS_OTLP_ENDPOINT=" + s.at("PROMETHEUS_PORT"),
 			"COLLECTOR_QUEUE_DIR=" + s.dataDir(name),
-		}, env.given("TAIL_SAMPLING_WAIT", "TAIL_SAMPLING_SLOW_MS", "TAIL_SAMPLING_PERCENT")...),
+		}, env.given("TENANT", "TAIL_SAMPLING_WAIT", "TAIL_SAMPLING_SLOW_MS", "TAIL_SAMPLING_PERCENT")...),
 		files:   []string{"otel-collector/config.yaml", "otel-collector/tail-sampling.yaml"},
 		address: s.at(variable+"_OTLP_GRPC_PORT") + " (OTLP)",
 		ready:   probe.HTTP("http://" + s.at(variable+"_HEALTH_PORT") + "/"),

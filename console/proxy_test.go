@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	stores "throughline/internal/backend"
 )
 
 // backends answer every request with who they are and what they were asked.
@@ -121,6 +123,18 @@ func TestAllElseIsRefused(t *testing.T) {
 		}
 	}
 	assert.Empty(t, *seen, "nothing of it reached a backend")
+}
+
+func TestTheTenantIsTheConsolesOwn(t *testing.T) {
+	config, seen := backends(t)
+	for tenant, want := range map[string][]string{"": nil, "team-a": {"team-a"}} {
+		config.Tenant = tenant
+		*seen = nil
+		response := ask(t, serving(t, page, config), http.MethodGet, "/proxy/tempo/api/search", nil, stores.TenantHeader, "team-b")
+		assert.Equal(t, http.StatusOK, response.StatusCode)
+		require.Len(t, *seen, 1)
+		assert.Equal(t, want, (*seen)[0].Header.Values(stores.TenantHeader))
+	}
 }
 
 // Over a real connection: the server must not decode or clean a path first.

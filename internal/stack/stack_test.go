@@ -53,6 +53,7 @@ func TestTheTableIsWhole(t *testing.T) {
 func TestAllThatIsWrongIsNamedAtOnce(t *testing.T) {
 	_, err := newStack(t, map[string]string{
 		"RABBITMQ_NODES": "2",
+		"TENANT":         "team-a|team-b",
 		"LOGIN_API_PORT": "http",
 		"TEMPO_PORT":     "70000",
 		"JAEGER_BIN":     "/nowhere/jaeger",
@@ -67,7 +68,7 @@ func TestAllThatIsWrongIsNamedAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		"LOGIN_API_PORT=http", "TEMPO_PORT=70000", "JAEGER_BIN=/nowhere/jaeger", "TEMPO_BIN=",
-		"AUDIT_MQ_PORT and USER_RPC_PORT are both 8081", "BIND_HOST=localhost", "TAIL_SAMPLING=yes: give on, or off", "RABBITMQ_URL", "RABBITMQ_NODES=2: give 1, or 3",
+		"AUDIT_MQ_PORT and USER_RPC_PORT are both 8081", "BIND_HOST=localhost", "TAIL_SAMPLING=yes: give on, or off", "TENANT=team-a|team-b: not a name of a tenant", "RABBITMQ_URL", "RABBITMQ_NODES=2: give 1, or 3",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not tell %q:\n%v", want, err)

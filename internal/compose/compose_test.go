@@ -282,7 +282,7 @@ var readByTheProgram = map[string]*regexp.Regexp{
 	"rabbitmq":  regexp.MustCompile(`^RABBITMQ_(LOGS|SERVER_ADDITIONAL_ERL_ARGS)$`),
 	"login-api": regexp.MustCompile(`^LOGIN_API_ACCESS_SECRET$`), // its file would take a secret with a # in it for a comment
 	"grafana":   regexp.MustCompile(`^GF_.+$`),
-	"console":   regexp.MustCompile(`^(CONSOLE_.+|BIND_HOST|(JAEGER|TEMPO|LOKI|PROMETHEUS)_URL)$`),
+	"console":   regexp.MustCompile(`^(CONSOLE_.+|BIND_HOST|TENANT|(JAEGER|TEMPO|LOKI|PROMETHEUS)_URL)$`),
 }
 
 var (

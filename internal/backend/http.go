@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -55,8 +56,10 @@ func (e endpoint) get(ctx context.Context, pathAndQuery, accept string) ([]byte,
 		return nil, fmt.Errorf("%s at %s broke off its answer: %w; look into its log", e.name, e.url, err)
 	case response.StatusCode == http.StatusNotFound:
 		return nil, fmt.Errorf("%s at %s: %w", e.name, e.url, ErrNotFound)
+	case response.StatusCode == http.StatusUnauthorized && e.tenant == "":
+		return nil, fmt.Errorf("%s at %s answers %s: set TENANT to the name of the tenant whose data is meant", e.name, e.url, response.Status)
 	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("%s at %s answers %s: %.200s; look into its log", e.name, e.url, response.Status, body)
+		return nil, fmt.Errorf("%s at %s answers %s: %.200s; look into its log", e.name, e.url, response.Status, bytes.TrimSpace(body))
 	case len(body) > maxBody:
 		return nil, fmt.Errorf("%s at %s answers with more than %d MiB; ask for less", e.name, e.url, maxBody>>20)
 	}

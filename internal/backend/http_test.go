@@ -18,5 +18,4 @@ func TestTheTenantIsThatOfTheEnvironment(t *testing.T) {
 		_, err := newEndpoint("Tempo", server.URL).get(t.Context(), "/", "")
 		require.NoError(t, err)
 		assert.Equal(t, want, named)
-	}
-}
+	}}

@@ -18,4 +18,5 @@ func TestTheTenantIsThatOfTheEnvironment(t *testing.T) {
 		_, err := newEndpoint("Tempo", server.URL).get(t.Context(), "/", "")
 		require.NoError(t, err)
 		assert.Equal(t, want, named)
-	}}
+	}
+}

@@ -27,7 +27,7 @@ import (
 const (
 	// upgradeFrom is the version that is upgraded: the last before the volume of the
 	// health checks had a version in its name.
-	upgradeFrom = "8c36782"
+	upgradeFrom = "feecf94"
 	oneTier     = "docker-compose.yml"
 
 	samplingOverlay = "docker-compose.sampling.yml"

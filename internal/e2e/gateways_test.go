@@ -28,7 +28,7 @@ func TestAgentAndGateways(t *testing.T) {
 	run := func(name string, configs []string, env ...string) *stack.Collector {
 		c, err := tiers.RunCollector(t.Context(), name, configs, append(env, "HOSTNAME="+name,
 			"JAEGER_OTLP_ENDPOINT="+stores.address()+"/jaeger", "TEMPO_OTLP_ENDPOINT="+stores.address(),
-			"LOKI_OTLP_ENDPOINT="+stores.address(), "PROMETHEUS_OTLP_ENDPOINT="+stores.address()))
+			"LOKI_OTLP_ENDPOINT="+stores.address(), "PROMETHEUS_OTLP_ENDPOINT="+stores.address())...)
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, c.Stop(context.WithoutCancel(t.Context()))) })
 		return c
@@ -75,25 +75,20 @@ func TestAgentAndGateways(t *testing.T) {
 	require.NoError(t, err)
 
 	// A cumulative counter is its last value.
-	counted := func(metric string) (byGateway map[string]int64) {
-		last := map[string]int64{}
-		byGateway = map[string]int64{}
+	counted := func(metric string) map[string]int64 {
+		last := map[[2]string]int64{}
 		stores.eachMetric(func(resource pcommon.Map, m pmetric.Metric) {
 			if m.Name() != metric {
 				return
 			}
-			instance, _ := resource.Get("service.instance.id")
+			instance := fmt.Sprint(resource.AsRaw()["service.instance.id"])
 			for _, point := range m.Sum().DataPoints().All() {
-				last[fmt.Sprint(resource.AsRaw(), point.Attributes().AsRaw())] = point.IntValue()
+				last[[2]string{instance, fmt.Sprint(resource.AsRaw(), point.Attributes().AsRaw())}] = point.IntValue()
 			}
-			byGateway[instance.AsString()] = 0
 		})
+		byGateway := map[string]int64{}
 		for series, value := range last {
-			for instance := range byGateway {
-				if contains(series, instance) {
-					byGateway[instance] += value
-				}
-			}
+			byGateway[series[0]] += value
 		}
 		return byGateway
 	}

@@ -32,7 +32,7 @@ func theProgramsTakeTheirConfigurations(t *testing.T, m manifests) {
 		}{
 			"otel/opentelemetry-collector-contrib": {"otelcol-sampling", "COLLECTOR_VERSION", []string{"validate"}, nil},
 			"jaegertracing/jaeger":                 {"jaeger", "JAEGER_VERSION", []string{"validate"}, nil},
-			"grafana/tempo":                        {"tempo", "TEMPO_VERSION", nil, []string{"-config.verify"}},
+			"grafana/tempo":                        {"tempo", "TEMPO_VERSION", nil, []string{"-config.verify=true"}},
 			"grafana/loki":                         {"loki", "LOKI_VERSION", nil, []string{"-verify-config"}},
 			"prom/prometheus":                      {"promtool", "PROMETHEUS_VERSION", []string{"check", "config"}, nil},
 		}[image]

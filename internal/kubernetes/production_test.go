@@ -184,6 +184,34 @@ func TestStopsOutlastTheFlush(t *testing.T) {
 	})
 }
 
+// What writes RabbitMQ's definitions takes the passwords that were made, and none that everybody knows.
+func TestKnownPasswordsAreRefused(t *testing.T) {
+	given := production(t).environment(t, "rabbitmq")
+	define := func(change, to string) (string, error) {
+		command := exec.Command("sh", filepath.Join(root, "rabbitmq/definitions.sh"))
+		command.Env = []string{"PATH=" + os.Getenv("PATH")}
+		for variable, value := range given {
+			if variable == change {
+				value = to
+			}
+			command.Env = append(command.Env, variable+"="+value)
+		}
+		output, err := command.CombinedOutput()
+		return string(output), err
+	}
+	definitions, err := define("", "")
+	require.NoError(t, err, definitions)
+	assert.Contains(t, definitions, given["RABBITMQ_OWNER_PASSWORD"])
+	for variable, known := range map[string]string{
+		"RABBITMQ_OWNER_PASSWORD": "throughline", "RABBITMQ_LOGIN_API_PASSWORD": "login-api",
+		"RABBITMQ_AUDIT_MQ_PASSWORD": "audit-mq", "RABBITMQ_MANAGEMENT_PASSWORD": "",
+	} {
+		said, err := define(variable, known)
+		assert.Error(t, err, variable)
+		assert.Contains(t, said, variable)
+	}
+}
+
 // grace is how long it has to stop, without what it sleeps before.
 func (p part) grace() time.Duration {
 	seconds := *p.template.Spec.TerminationGracePeriodSeconds

@@ -52,6 +52,8 @@ unit: node build ## Run the unit tests, with the race detector
 
 e2e: node chromium build ## Run the end-to-end tests, those in a browser among them, on free ports beside whatever runs
 	@TAIL_SAMPLING=on $(throughline) build
+	go test ./internal/alerts # builds promtool
+	GOWORK=off go test -C internal/kubernetes -count=1 -tags binaries -run TestTheProgramsTakeTheirConfigurations ./...
 	go test -count=1 -timeout 70m ./internal/e2e
 
 e2e-compose: command ## Run the end-to-end tests of docker-compose.yml on a Docker Engine, on free ports (about 15 minutes)
@@ -68,9 +70,9 @@ lint: ## Check format, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(go list -f '{{.Dir}}' work) docs/adopt/go-queue internal/kubernetes); [[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w:" $$unformatted >&2; exit 1; }
 	go vet work
 	GOWORK=off go vet -C docs/adopt/go-queue ./...
-	GOWORK=off go vet -C internal/kubernetes ./...
+	GOWORK=off go vet -C internal/kubernetes -tags binaries ./...
 	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) work
-	cd internal/kubernetes && GOWORK=off go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) ./...
+	cd internal/kubernetes && GOWORK=off go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) -tags binaries ./...
 
 release-check: lint unit ## Check that otelamqp and telemetry may be released: the API against the last release, lint, unit tests
 	@internal/modules/release-check.sh

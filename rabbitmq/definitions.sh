@@ -17,6 +17,18 @@ case $owner$login_api$audit_mq$monitoring in
 	;;
 esac
 
+# On Kubernetes, the overlay production wants passwords that not everybody knows.
+if [ "${RABBITMQ_KNOWN_PASSWORDS:-allow}" = refuse ]; then
+	for password in "$owner" "$login_api" "$audit_mq" "$monitoring"; do
+		case $password in
+		throughline | login-api | audit-mq | monitoring)
+			echo "one of RABBITMQ_OWNER_PASSWORD, RABBITMQ_LOGIN_API_PASSWORD, RABBITMQ_AUDIT_MQ_PASSWORD and RABBITMQ_MANAGEMENT_PASSWORD is missing, or is the one that everybody knows: make one with openssl rand -hex 24" >&2
+			exit 1
+			;;
+		esac
+	done
+fi
+
 # guest, which a node has whose data are older than these users, has no password here, and so cannot log in.
 # To declare a queue that dead-letters takes the right to read it and to write to the exchange after it. Who has
 # no permission at all on a virtual host is shown none of its queues.

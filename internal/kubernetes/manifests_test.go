@@ -1,5 +1,5 @@
-// Package kubernetes checks deploy/kubernetes without a cluster: what kustomize makes of the
-// overlay is decoded against the types of the API and compared with docker-compose.yml.
+// Package kubernetes checks deploy/kubernetes without a cluster: what kustomize makes of each
+// overlay is decoded against the types of the API, and small is compared with docker-compose.yml.
 package kubernetes
 
 import (
@@ -8,11 +8,14 @@ import (
 	"slices"
 	"testing"
 
+	rabbitmqv1beta1 "github.com/rabbitmq/cluster-operator/v2/api/v1beta1"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
@@ -30,11 +33,15 @@ type manifests struct {
 	configMaps map[string]*corev1.ConfigMap
 	secrets    map[string]*corev1.Secret
 	policies   map[string]*networkingv1.NetworkPolicy
+	budgets    map[string]*policyv1.PodDisruptionBudget
+	scalers    map[string]*autoscalingv2.HorizontalPodAutoscaler
 	parts      map[string]part
 }
 
-// part is a Deployment or a StatefulSet.
+// part is a Deployment, a StatefulSet, a DaemonSet or a RabbitmqCluster.
 type part struct {
+	kind        string
+	replicas    *int32
 	selector    *metav1.LabelSelector
 	template    corev1.PodTemplateSpec
 	container   corev1.Container
@@ -42,20 +49,34 @@ type part struct {
 	claims      []corev1.PersistentVolumeClaim
 }
 
-// small renders the overlay as kubectl does, and decodes it as an API server does that
-// takes no field it does not know.
 func small(t *testing.T) manifests {
 	t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, "deploy/kubernetes/small"))
+	return render(t, filepath.Join(root, "deploy/kubernetes/small"))
+}
+
+// inEach runs the test on what each overlay comes to.
+func inEach(t *testing.T, test func(*testing.T, manifests)) {
+	t.Run("small", func(t *testing.T) { test(t, small(t)) })
+	t.Run("production", func(t *testing.T) { test(t, production(t)) })
+}
+
+// render does what kubectl does, and decodes the outcome as an API server does that takes no
+// field it does not know.
+func render(t *testing.T, dir string) manifests {
+	t.Helper()
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
 	require.NoError(t, err)
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, networkingv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, appsv1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme, autoscalingv2.AddToScheme, rabbitmqv1beta1.AddToScheme,
+	} {
 		require.NoError(t, add(scheme))
 	}
 	decoder := json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme, scheme, json.SerializerOptions{Yaml: true, Strict: true})
 	m := manifests{
 		accounts: map[string]*corev1.ServiceAccount{}, services: map[string]*corev1.Service{}, configMaps: map[string]*corev1.ConfigMap{},
 		secrets: map[string]*corev1.Secret{}, policies: map[string]*networkingv1.NetworkPolicy{}, parts: map[string]part{},
+		budgets: map[string]*policyv1.PodDisruptionBudget{}, scalers: map[string]*autoscalingv2.HorizontalPodAutoscaler{},
 	}
 	for _, resource := range resources.Resources() {
 		text, err := resource.AsYAML()
@@ -81,10 +102,19 @@ func small(t *testing.T) manifests {
 			m.secrets[name] = o
 		case *networkingv1.NetworkPolicy:
 			m.policies[name] = o
+		case *policyv1.PodDisruptionBudget:
+			m.budgets[name] = o
+		case *autoscalingv2.HorizontalPodAutoscaler:
+			m.scalers[name] = o
 		case *appsv1.Deployment:
-			m.parts[name] = part{selector: o.Spec.Selector, template: o.Spec.Template}
+			m.parts[name] = part{replicas: o.Spec.Replicas, selector: o.Spec.Selector, template: o.Spec.Template}
 		case *appsv1.StatefulSet:
-			m.parts[name] = part{selector: o.Spec.Selector, template: o.Spec.Template, serviceName: o.Spec.ServiceName, claims: o.Spec.VolumeClaimTemplates}
+			m.parts[name] = part{replicas: o.Spec.Replicas, selector: o.Spec.Selector, template: o.Spec.Template, serviceName: o.Spec.ServiceName, claims: o.Spec.VolumeClaimTemplates}
+		case *appsv1.DaemonSet:
+			m.parts[name] = part{selector: o.Spec.Selector, template: o.Spec.Template}
+		case *rabbitmqv1beta1.RabbitmqCluster:
+			validate(t, text)
+			m.parts[name], m.services[name] = operated(o)
 		default:
 			t.Errorf("%s: this test does not know its kind", resource.CurId())
 		}
@@ -111,12 +141,16 @@ func (p part) port(name string) int32 {
 func (m manifests) environment(t *testing.T, name string) map[string]string {
 	t.Helper()
 	environment := map[string]string{}
-	for _, from := range m.parts[name].container.EnvFrom {
+	container := m.parts[name].container
+	if m.parts[name].kind == "RabbitmqCluster" { // the passwords are for what writes its definitions
+		container = m.parts[name].template.Spec.InitContainers[1]
+	}
+	for _, from := range container.EnvFrom {
 		require.NotNil(t, from.ConfigMapRef, "%s: envFrom takes a whole Secret", name)
 		require.Contains(t, m.configMaps, from.ConfigMapRef.Name, name)
 		maps.Copy(environment, m.configMaps[from.ConfigMapRef.Name].Data)
 	}
-	for _, variable := range m.parts[name].container.Env {
+	for _, variable := range container.Env {
 		switch from := variable.ValueFrom; {
 		case from == nil:
 			environment[variable.Name] = reference.ReplaceAllStringFunc(variable.Value, func(text string) string {
@@ -133,6 +167,11 @@ func (m manifests) environment(t *testing.T, name string) map[string]string {
 			if known {
 				environment[variable.Name] = string(value)
 			}
+		case from.ConfigMapKeyRef != nil:
+			require.Contains(t, m.configMaps, from.ConfigMapKeyRef.Name, name)
+			value, known := m.configMaps[from.ConfigMapKeyRef.Name].Data[from.ConfigMapKeyRef.Key]
+			assert.True(t, known, "%s: %s: the ConfigMap has no such key", name, variable.Name)
+			environment[variable.Name] = value
 		default:
 			require.NotNil(t, from.FieldRef, "%s: %s", name, variable.Name)
 			environment[variable.Name] = from.FieldRef.FieldPath
@@ -141,7 +180,7 @@ func (m manifests) environment(t *testing.T, name string) map[string]string {
 	return environment
 }
 
-// files returns the files of ConfigMaps that the part sees, by their path in it.
+// files returns the files of ConfigMaps and Secrets that the part sees, by their path in it.
 func (m manifests) files(t *testing.T, name string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -153,9 +192,17 @@ func (m manifests) files(t *testing.T, name string) map[string]string {
 			assert.True(t, claimed, "%s: %s: there is no volume and no claim %s", name, mount.MountPath, mount.Name)
 			continue
 		}
-		source := p.template.Spec.Volumes[i].ConfigMap
+		volume := p.template.Spec.Volumes[i]
+		if volume.Secret != nil {
+			require.Contains(t, m.secrets, volume.Secret.SecretName, name)
+			for key, content := range m.secrets[volume.Secret.SecretName].Data {
+				files[filepath.Join(mount.MountPath, key)] = string(content)
+			}
+			continue
+		}
+		source := volume.ConfigMap
 		if source == nil {
-			assert.NotNil(t, p.template.Spec.Volumes[i].EmptyDir, "%s: %s", name, mount.Name)
+			assert.NotNil(t, volume.EmptyDir, "%s: %s", name, mount.Name)
 			continue
 		}
 		require.Contains(t, m.configMaps, source.Name, name)

@@ -37,13 +37,16 @@ func (m manifests) selected(t *testing.T, selector *metav1.LabelSelector) (names
 	return names
 }
 
-func TestWhatIsNamedIsThere(t *testing.T) {
-	m := small(t)
-	used := map[string]bool{"services": true}
+func TestWhatIsNamedIsThere(t *testing.T) { inEach(t, whatIsNamedIsThere) }
+
+func whatIsNamedIsThere(t *testing.T, m manifests) {
+	used := map[string]bool{"services": true, "addresses": true}
 	for name, p := range m.parts {
 		assert.Equal(t, []string{name}, m.selected(t, p.selector), "%s: its selector", name)
-		require.Contains(t, m.accounts, p.template.Spec.ServiceAccountName, name)
-		assert.Equal(t, new(false), m.accounts[p.template.Spec.ServiceAccountName].AutomountServiceAccountToken, name)
+		if p.kind != "RabbitmqCluster" {
+			require.Contains(t, m.accounts, p.template.Spec.ServiceAccountName, name)
+			assert.Equal(t, new(false), m.accounts[p.template.Spec.ServiceAccountName].AutomountServiceAccountToken, name)
+		}
 		assert.Equal(t, new(false), p.template.Spec.AutomountServiceAccountToken, name)
 		assert.Equal(t, new(false), p.template.Spec.EnableServiceLinks, "%s: the Service tempo would set TEMPO_PORT", name)
 		if len(p.claims) > 0 {
@@ -62,7 +65,7 @@ func TestWhatIsNamedIsThere(t *testing.T) {
 		for kind, probe := range map[string]*corev1.Probe{"startup": p.container.StartupProbe, "readiness": p.container.ReadinessProbe, "liveness": p.container.LivenessProbe} {
 			var port intstr.IntOrString
 			switch {
-			case probe == nil && kind == "startup":
+			case probe == nil && (kind == "startup" || p.kind == "RabbitmqCluster"): // those are the operator's
 				continue
 			case probe == nil:
 				t.Errorf("%s has no %s probe", name, kind)
@@ -84,12 +87,25 @@ func TestWhatIsNamedIsThere(t *testing.T) {
 		assert.True(t, used[m.stem(name)], "nothing mounts ConfigMap %s", name)
 	}
 	for name, service := range m.services {
-		assert.Equal(t, []string{name}, m.selected(t, metav1.SetAsLabelSelector(service.Spec.Selector)), "Service %s", name)
+		part := m.behind(t, name)
 		for _, port := range service.Spec.Ports {
 			// port-forward and the addresses of the part know one number.
-			assert.Equal(t, port.Port, m.parts[name].port(port.TargetPort.StrVal), "Service %s, port %s", name, port.Name)
+			assert.Equal(t, port.Port, m.parts[part].port(port.TargetPort.StrVal), "Service %s, port %s", name, port.Name)
 		}
 	}
+	for name := range m.parts {
+		if m.services[name] != nil {
+			assert.Equal(t, name, m.behind(t, name), "the Service by the name of a part")
+		}
+	}
+}
+
+// behind returns the part that a Service leads to.
+func (m manifests) behind(t *testing.T, service string) string {
+	t.Helper()
+	parts := m.selected(t, metav1.SetAsLabelSelector(m.services[service].Spec.Selector))
+	require.Len(t, parts, 1, "Service %s", service)
+	return parts[0]
 }
 
 // stem is a name without the hash that kustomize adds.
@@ -109,19 +125,39 @@ type way struct {
 	port     int32
 }
 
+// Of several, the members find each other by themselves.
+var amongMembers = map[string][]int32{"tempo": {9095, 7946}, "loki": {9096, 7946}, "rabbitmq": {4369, 25672}}
+
 // The policies allow what the addresses say, and nothing else.
-func TestWhoMayTalkToWhom(t *testing.T) {
-	m := small(t)
+func TestWhoMayTalkToWhom(t *testing.T) { inEach(t, whoMayTalkToWhom) }
+
+func whoMayTalkToWhom(t *testing.T, m manifests) {
 	taken := map[way]bool{}
-	for name := range m.parts {
-		for variable, value := range m.environment(t, name) {
+	var outside []string // who has an address outside of the namespace
+	for name, p := range m.parts {
+		if p.replicas != nil && *p.replicas > 1 {
+			for _, port := range amongMembers[name] {
+				taken[way{name, name, port}] = true
+			}
+		}
+		environment := m.environment(t, name)
+		if host := environment["GATEWAY_HOST"]; host != "" {
+			environment["GATEWAY"] = host + ":" + environment["GATEWAY_OTLP_GRPC_PORT"]
+		}
+		if m.reachesOut(p) {
+			outside = append(outside, name)
+		}
+		for variable, value := range environment {
+			if m.outside(value) {
+				continue
+			}
 			for _, match := range address.FindAllStringSubmatch(value, -1) {
 				port, err := strconv.Atoi(match[2])
 				require.NoError(t, err)
 				require.Contains(t, m.services, match[1], "%s: %s=%s", name, variable, value)
 				listens := slices.ContainsFunc(m.services[match[1]].Spec.Ports, func(p corev1.ServicePort) bool { return int(p.Port) == port })
 				assert.True(t, listens, "%s: %s=%s: the Service has no such port", name, variable, value)
-				taken[way{name, match[1], int32(port)}] = true
+				taken[way{name, m.behind(t, match[1]), int32(port)}] = true
 			}
 		}
 	}
@@ -135,11 +171,21 @@ func TestWhoMayTalkToWhom(t *testing.T) {
 			continue
 		}
 		require.NotEmpty(t, to, "NetworkPolicy %s selects no part", name)
+		if name == "outside" {
+			slices.Sort(outside)
+			assert.Equal(t, outside, to, "whom the NetworkPolicy outside lets out")
+			assert.Equal(t, []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}, policy.Spec.PolicyTypes)
+			outside = nil
+			continue
+		}
 		assert.Empty(t, policy.Spec.Egress, name)
 		for _, rule := range policy.Spec.Ingress {
 			for _, port := range rule.Ports {
 				for _, part := range to {
-					number := m.parts[part].port(port.Port.StrVal)
+					number := port.Port.IntVal
+					if number == 0 {
+						number = m.parts[part].port(port.Port.StrVal)
+					}
 					assert.NotZero(t, number, "NetworkPolicy %s: %s has no port %s", name, part, port.Port)
 					if len(rule.From) == 0 {
 						assert.Equal(t, "login-api", part, "anybody may come in")
@@ -154,10 +200,12 @@ func TestWhoMayTalkToWhom(t *testing.T) {
 		}
 	}
 	assert.Equal(t, taken, allowed, "the addresses in the environment, and what the policies allow")
+	assert.Empty(t, outside, "no NetworkPolicy lets them out")
 }
 
-func TestPodsMeetTheRestrictedProfile(t *testing.T) {
-	m := small(t)
+func TestPodsMeetTheRestrictedProfile(t *testing.T) { inEach(t, podsMeetTheRestrictedProfile) }
+
+func podsMeetTheRestrictedProfile(t *testing.T, m manifests) {
 	require.Len(t, m.namespaces, 1)
 	assert.Equal(t, string(api.LevelRestricted), m.namespaces[0].Labels[api.EnforceLevelLabel])
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
@@ -166,6 +214,8 @@ func TestPodsMeetTheRestrictedProfile(t *testing.T) {
 		for _, result := range evaluator.EvaluatePod(api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}, &p.template.ObjectMeta, &p.template.Spec) {
 			assert.True(t, result.Allowed, "%s: %s: %s", name, result.ForbiddenReason, result.ForbiddenDetail)
 		}
-		assert.Equal(t, new(true), p.container.SecurityContext.ReadOnlyRootFilesystem, name)
+		if p.kind != "RabbitmqCluster" { // the operator does not say where its image writes
+			assert.Equal(t, new(true), p.container.SecurityContext.ReadOnlyRootFilesystem, name)
+		}
 	}
 }

@@ -106,15 +106,7 @@ func TestALateErrorIsStored(t *testing.T) {
 	defer client.Close()
 
 	id, trace := otlpload.Trace(otlpload.OK)
-	late := ptrace.NewTraces()
-	trace.ResourceSpans().RemoveIf(func(resource ptrace.ResourceSpans) bool {
-		service, _ := resource.Resource().Attributes().Get("service.name")
-		if service.Str() != "audit-mq" {
-			return false
-		}
-		resource.CopyTo(late.ResourceSpans().AppendEmpty())
-		return true
-	})
+	late := take(trace, "audit-mq")
 	late.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0).Status().SetCode(ptrace.StatusCodeError)
 	require.NoError(t, client.Send(t.Context(), trace))
 	requireDecided(t, client)
@@ -131,6 +123,20 @@ func TestALateErrorIsStored(t *testing.T) {
 	behind := late.SpanCount()
 	require.NoError(t, client.Send(t.Context(), late))
 	requireSpans(t, id, behind)
+}
+
+// take moves the spans of one service out of a trace.
+func take(trace ptrace.Traces, service string) ptrace.Traces {
+	taken := ptrace.NewTraces()
+	trace.ResourceSpans().RemoveIf(func(resource ptrace.ResourceSpans) bool {
+		name, _ := resource.Resource().Attributes().Get("service.name")
+		if name.Str() != service {
+			return false
+		}
+		resource.MoveTo(taken.ResourceSpans().AppendEmpty())
+		return true
+	})
+	return taken
 }
 
 // requireDecided waits until the second tier has decided on all that was sent before:

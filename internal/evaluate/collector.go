@@ -152,11 +152,15 @@ func feed(ctx context.Context, collectors []*stack.Collector, spans int) (runs [
 }
 
 func sendRequest(ctx context.Context, client *otlpload.Client) error {
-	traces := make([]ptrace.Traces, tracesPerRequest)
+	return client.Send(ctx, request(tracesPerRequest))
+}
+
+func request(logins int) ptrace.Traces {
+	traces := make([]ptrace.Traces, logins)
 	for i := range traces {
 		_, traces[i] = otlpload.Trace(otlpload.OK)
 	}
-	return client.Send(ctx, otlpload.Batch(traces...))
+	return otlpload.Batch(traces...)
 }
 
 // handedOver waits until a collector has sent all that it acknowledged to both

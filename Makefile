@@ -7,7 +7,7 @@ SHELL       := /bin/bash
 
 throughline := .build/bin/throughline
 
-.PHONY: help up down status load fault verify evaluate trace build test unit e2e e2e-compose bench fuzz lint vulncheck outdated sbom module release-check clean command node chromium
+.PHONY: help up down status load fault verify evaluate trace build test unit e2e e2e-compose e2e-upgrade bench fuzz lint vulncheck outdated sbom module release-check clean command node chromium
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ e2e: node chromium build ## Run the end-to-end tests, those in a browser among t
 
 e2e-compose: command ## Run the end-to-end tests of docker-compose.yml on a Docker Engine, on free ports (about 15 minutes)
 	go test -count=1 -timeout 60m -v ./internal/e2e/compose
+
+e2e-upgrade: build ## Test that each part reads what the version before it has stored; builds those versions first (20 minutes on 2 cores)
+	go test -count=1 -timeout 120m -v ./internal/e2e/upgrade
 
 bench: build ## Measure otelamqp against the bare client, and write the table of its README (about 5 minutes; BEFORE=<revision> beside an earlier one)
 	@go build -o .build/bench ./internal/bench

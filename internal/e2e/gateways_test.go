@@ -1,8 +1,9 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,25 +22,28 @@ import (
 )
 
 // An agent and two gateways, as on Kubernetes in the overlay production: every span is counted
-// once, by the gateway that has all of its trace, and each gateway's series are its own.
+// once, by the gateway that has all of its trace, each gateway's series are its own, and
+// between them there is TLS.
 func TestAgentAndGateways(t *testing.T) {
 	const base, noPipelines, traces = "otel-collector/config.yaml", "yaml:service::pipelines: null", 40
-	tiers, stores := buildSampling(t), newFakeStores(t)
+	tiers, stores, ours := buildSampling(t), newFakeStores(t), authorityWith(t, "collector")
+	const byTLS = "otel-collector/mutual-tls-gateways.yaml"
 	run := func(name string, configs []string, env ...string) *stack.Collector {
-		c, err := tiers.RunCollector(t.Context(), name, configs, append(env, "HOSTNAME="+name,
-			"JAEGER_OTLP_ENDPOINT="+stores.address()+"/jaeger", "TEMPO_OTLP_ENDPOINT="+stores.address(),
-			"LOKI_OTLP_ENDPOINT="+stores.address(), "PROMETHEUS_OTLP_ENDPOINT="+stores.address())...)
-		require.NoError(t, err)
-		t.Cleanup(func() { assert.NoError(t, c.Stop(context.WithoutCancel(t.Context()))) })
-		return c
+		return ours.collectorByTLS(t, tiers, name, configs, stores.endpoints(append(env, "HOSTNAME="+name, "GATEWAY_TLS_NAME=127.0.0.1")...)...)
 	}
-	gateway := []string{base, "otel-collector/tail-sampling.yaml", noPipelines, "otel-collector/gateway.yaml"}
+	gateway := []string{base, "otel-collector/tail-sampling.yaml", noPipelines, "otel-collector/gateway.yaml", byTLS}
 	one := run("gateway-1", gateway, "TAIL_SAMPLING_WAIT=1s", "TAIL_SAMPLING_PERCENT=0")
 	two := run("gateway-2", gateway, "TAIL_SAMPLING_WAIT=1s", "TAIL_SAMPLING_PERCENT=0")
-	agent := run("agent", []string{base, noPipelines, "otel-collector/agent.yaml",
+	agent := run("agent", []string{base, noPipelines, "otel-collector/agent.yaml", byTLS,
 		// No name here leads to both.
 		fmt.Sprintf("yaml:exporters::loadbalancing::resolver: {dns: null, static: {hostnames: [%q, %q]}}", one.OTLPGRPC, two.OTLPGRPC)},
 		"GATEWAY_OTLP_HTTP_ENDPOINT="+one.OTLPHTTP)
+	for _, certificate := range []string{"", "stranger"} {
+		assert.Error(t, sendByTLS(t, one.OTLPGRPC, "refused", ours.trusting(t, certificate)), certificate)
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: ours.trusting(t, certificate)}}
+		_, err := client.Post("https://"+one.OTLPHTTP+"/v1/logs", "application/json", strings.NewReader("{}"))
+		assert.ErrorContains(t, err, "remote error: tls:", "with certificate %q", certificate)
+	}
 
 	connection, err := grpc.NewClient(agent.OTLPGRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)

@@ -77,7 +77,7 @@ func start(t *testing.T, fail, lose func(int) bool) Options {
 	t.Helper()
 	server := httptest.NewServer(&fakeServices{fail: fail, lose: lose, byUser: map[int64]int{1: 1000}, byTrace: map[string]int{}})
 	t.Cleanup(server.Close)
-	return Options{LoginURL: server.URL, AuditURL: server.URL, Rate: 100, Duration: 500 * time.Millisecond, StoreTimeout: 400 * time.Millisecond}
+	return Options{LoginURL: server.URL, AuditURL: server.URL, Rate: 100, Duration: 500 * time.Millisecond, StoreTimeout: time.Minute}
 }
 
 func TestAllStored(t *testing.T) {
@@ -121,6 +121,7 @@ func TestFailuresAreReported(t *testing.T) {
 
 func TestALostEventIsFound(t *testing.T) {
 	options := start(t, never, func(n int) bool { return n == 7 })
+	options.StoreTimeout = 2 * time.Second
 	report, err := Run(t.Context(), options)
 	require.NoError(t, err)
 	require.ErrorContains(t, report.Err(), fmt.Sprintf("1 of %d acknowledged logins are not stored", report.Requests))

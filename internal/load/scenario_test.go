@@ -141,7 +141,6 @@ func TestConsumerIsBroughtBackWhenTheLoadIsInterrupted(t *testing.T) {
 	c := &consumer{}
 	options := slowConsumer(t, c)
 	options.Duration = time.Hour
-	options.StoreTimeout = time.Minute
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	report, err := Run(ctx, options)

@@ -59,7 +59,7 @@ e2e: node chromium build ## Run the end-to-end tests, those in a browser among t
 e2e-compose: command ## Run the end-to-end tests of docker-compose.yml on a Docker Engine, on free ports (about 15 minutes)
 	go test -count=1 -timeout 60m -v ./internal/e2e/compose
 
-e2e-upgrade: build ## Test that each part reads what the version before it has stored; builds those versions first (20 minutes on 2 cores)
+e2e-upgrade: build ## Test that each part reads what the version before it has stored; builds those versions first
 	go test -count=1 -timeout 120m -v ./internal/e2e/upgrade
 
 bench: build ## Measure otelamqp against the bare client, and write the table of its README (about 5 minutes; BEFORE=<revision> beside an earlier one)

@@ -1,7 +1,7 @@
 // Package upgrade tests that each part reads what the version before it has stored.
-// `make e2e-upgrade` runs it; `make test` does not, as it builds those versions. Of
-// Tempo there is none: the commit that was tried, of October 2024, does not compile with
-// the modules of this one.
+// `make e2e-upgrade` runs it; `make test` does not, as it builds those versions.
+// Jaeger and Tempo are left out: with the modules of the present version, Jaeger 2.12
+// does not start and the commit of Tempo that was tried, of October 2024, does not compile.
 package upgrade
 
 import (
@@ -39,8 +39,6 @@ type older struct {
 var before = []older{
 	{"otel-collector", "COLLECTOR_BIN", "otel-collector/otelcol", ".", "", `(?:github\.com/open-telemetry/opentelemetry-collector-contrib|go\.opentelemetry\.io/collector)\S*`,
 		[][2]string{{"v0.145.0", "v0.144.0"}, {"v1.51.0", "v1.50.0"}}},
-	{"jaeger", "JAEGER_BIN", "jaeger", "github.com/jaegertracing/jaeger/cmd/jaeger", "", `github\.com/jaegertracing/jaeger`,
-		[][2]string{{"v1.76.0", "v1.75.0"}}}, // 2.12.0
 	{"loki", "LOKI_BIN", "loki", "github.com/grafana/loki/v3/cmd/loki", "", `github\.com/grafana/loki/v3`,
 		[][2]string{{"v3.7.8", "v3.7.7"}}},
 	{"prometheus", "PROMETHEUS_BIN", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus", "netgo,remove_all_sd", `github\.com/prometheus/prometheus`,
@@ -116,9 +114,11 @@ func logIn(t *testing.T, s *stack.Stack, n int) []demo.Login {
 	t.Helper()
 	logins := make([]demo.Login, n)
 	for i := range logins {
-		var err error
-		logins[i], err = demo.LogIn(t.Context(), s.Endpoints().LoginAPI, demo.Users[0])
-		require.NoError(t, err)
+		require.EventuallyWithT(t, func(c *assert.CollectT) { // audit-mq has to declare its queue first
+			var err error
+			logins[i], err = demo.LogIn(t.Context(), s.Endpoints().LoginAPI, demo.Users[0])
+			require.NoError(c, err)
+		}, time.Minute, 200*time.Millisecond)
 	}
 	return logins
 }

@@ -34,9 +34,6 @@ type Config struct {
 	Version string
 	// The URLs of the backends.
 	Prometheus, Loki, Tempo, Jaeger string
-	// Tenant is whose data there is to show, where Tempo and Loki know tenants; whoever
-	// opens the page cannot choose another. "" where they know none.
-	Tenant string
 	// Links are the pages of other programs, Services the addresses of the
 	// traced application, by name. Without an address they are left out.
 	Links, Services map[string]string

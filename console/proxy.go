@@ -84,7 +84,7 @@ func newProxy(config Config) (proxy, error) {
 			return nil, fmt.Errorf("address of %s: %q; give it as http://host:port", title, address)
 		}
 		name := strings.ToLower(title)
-		p[name] = backend{title, target.Host, allowed[name], reverseProxy(title, target, config.Tenant)}
+		p[name] = backend{title, target.Host, allowed[name], reverseProxy(title, target)}
 	}
 	return p, nil
 }
@@ -123,7 +123,7 @@ var (
 	responseHeaders = []string{"Content-Type", "Content-Length", "Retry-After"}
 )
 
-func reverseProxy(title string, target *url.URL, tenant string) *httputil.ReverseProxy {
+func reverseProxy(title string, target *url.URL) *httputil.ReverseProxy {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
 	transport.DisableCompression = true // nothing is gained on this machine; for the browser it is compressed later
@@ -133,9 +133,7 @@ func reverseProxy(title string, target *url.URL, tenant string) *httputil.Revers
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
 			r.Out.Header = only(r.Out.Header, requestHeaders)
-			if tenant != "" {
-				r.Out.Header.Set(stores.TenantHeader, tenant)
-			}
+			stores.NameTenant(r.Out.Header)
 		},
 		ModifyResponse: func(response *http.Response) error {
 			if response.ContentLength > maxResponseBody {

@@ -128,7 +128,7 @@ func TestAllElseIsRefused(t *testing.T) {
 func TestTheTenantIsTheConsolesOwn(t *testing.T) {
 	config, seen := backends(t)
 	for tenant, want := range map[string][]string{"": nil, "team-a": {"team-a"}} {
-		config.Tenant = tenant
+		t.Setenv("TENANT", tenant)
 		*seen = nil
 		response := ask(t, serving(t, page, config), http.MethodGet, "/proxy/tempo/api/search", nil, stores.TenantHeader, "team-b")
 		assert.Equal(t, http.StatusOK, response.StatusCode)

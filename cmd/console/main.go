@@ -44,7 +44,6 @@ func configOf(getenv func(string) string) (config console.Config, address string
 		Loki:       getenv("LOKI_URL"),
 		Tempo:      getenv("TEMPO_URL"),
 		Jaeger:     getenv("JAEGER_URL"),
-		Tenant:     getenv("TENANT"),
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		config.Version = info.Main.Version

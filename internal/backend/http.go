@@ -18,17 +18,23 @@ const (
 // TenantHeader names a tenant to Tempo and Loki.
 const TenantHeader = "X-Scope-OrgID"
 
+// NameTenant says in a request whose data it asks for: those of TENANT of the environment,
+// as a process reads the data of one. Without it, nothing is said.
+func NameTenant(header http.Header) {
+	if tenant := os.Getenv("TENANT"); tenant != "" {
+		header.Set(TenantHeader, tenant)
+	}
+}
+
 // endpoint is one HTTP server to read from.
 type endpoint struct {
 	name   string // as a person knows it
 	url    string // without a slash at the end
-	tenant string // whose data is read, where the server knows tenants; "" elsewhere
 	client *http.Client
 }
 
-// newEndpoint takes the tenant from the environment, as a process reads the data of one.
 func newEndpoint(name, url string) endpoint {
-	return endpoint{name: name, url: url, tenant: os.Getenv("TENANT"), client: &http.Client{Timeout: requestTimeout}}
+	return endpoint{name: name, url: url, client: &http.Client{Timeout: requestTimeout}}
 }
 
 // SetTimeout changes how long an answer is waited for, 10 s at first.
@@ -42,9 +48,7 @@ func (e endpoint) get(ctx context.Context, pathAndQuery, accept string) ([]byte,
 		return nil, fmt.Errorf("address of %s: %w; give it as http://host:port", e.name, err)
 	}
 	request.Header.Set("Accept", accept)
-	if e.tenant != "" {
-		request.Header.Set(TenantHeader, e.tenant)
-	}
+	NameTenant(request.Header)
 	response, err := e.client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("%s does not answer: %w; see whether it runs with `throughline status`", e.name, err)
@@ -56,7 +60,7 @@ func (e endpoint) get(ctx context.Context, pathAndQuery, accept string) ([]byte,
 		return nil, fmt.Errorf("%s at %s broke off its answer: %w; look into its log", e.name, e.url, err)
 	case response.StatusCode == http.StatusNotFound:
 		return nil, fmt.Errorf("%s at %s: %w", e.name, e.url, ErrNotFound)
-	case response.StatusCode == http.StatusUnauthorized && e.tenant == "":
+	case response.StatusCode == http.StatusUnauthorized && request.Header.Get(TenantHeader) == "":
 		return nil, fmt.Errorf("%s at %s answers %s: set TENANT to the name of the tenant whose data is meant", e.name, e.url, response.Status)
 	case response.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("%s at %s answers %s: %.200s; look into its log", e.name, e.url, response.Status, bytes.TrimSpace(body))

@@ -20,3 +20,11 @@ func TestTheTenantIsThatOfTheEnvironment(t *testing.T) {
 		assert.Equal(t, want, named)
 	}
 }
+
+func TestAStoreThatAsksForATenant(t *testing.T) {
+	t.Setenv("TENANT", "")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no org id", http.StatusUnauthorized) }))
+	t.Cleanup(server.Close)
+	_, err := newEndpoint("Tempo", server.URL).get(t.Context(), "/", "")
+	assert.ErrorContains(t, err, "set TENANT")
+}

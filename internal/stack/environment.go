@@ -182,17 +182,19 @@ func (e *environment) bytes(variable, fallback string) uint64 {
 // telemetry this stack sends and shows: limits is the variable of a file with limits
 // for each.
 func (e *environment) tenants(limits string) []string {
-	tenant := e.getenv("TENANT")
-	if tenant == "" {
+	if e.getenv("TENANT") == "" {
 		return nil
-	}
-	if !tenantPattern.MatchString(tenant) {
-		e.errorf("TENANT=%s: not a name of a tenant; give letters, digits, - and _, 150 at most", tenant)
 	}
 	return append([]string{"MULTITENANCY_ENABLED=true"}, e.given(limits)...)
 }
 
-var tenantPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,150}$`)
+var tenantPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{0,150}$`)
+
+func (e *environment) checkTenant() {
+	if tenant := e.getenv("TENANT"); !tenantPattern.MatchString(tenant) {
+		e.errorf("TENANT=%s: not a name of a tenant; give letters, digits, - and _, 150 at most", tenant)
+	}
+}
 
 func executable(path string) error {
 	info, err := os.Stat(path)

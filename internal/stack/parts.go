@@ -61,6 +61,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 		promtool   = s.upstream(env, "promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool", "promtool", "PROMTOOL", 30*time.Second, prometheusTags)
 	)
 	s.programs = []binary{jaeger, tempo, minio, promtool}
+	env.checkTenant()
 
 	// What every service gets; the second half is the user's to set.
 	telemetry := append([]string{

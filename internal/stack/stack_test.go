@@ -74,6 +74,9 @@ func TestAllThatIsWrongIsNamedAtOnce(t *testing.T) {
 			t.Errorf("the error does not tell %q:\n%v", want, err)
 		}
 	}
+	if n := strings.Count(err.Error(), "TENANT="); n != 1 {
+		t.Errorf("the error tells of TENANT %d times:\n%v", n, err)
+	}
 	if strings.Contains(err.Error(), "secret") {
 		t.Errorf("the error tells the password:\n%v", err)
 	}

@@ -281,9 +281,11 @@ func TestTheCollectorLimitsEveryText(t *testing.T) {
 	for _, traces := range stores.traces {
 		for _, resource := range traces.ResourceSpans().All() {
 			requireLimited(t, "resource", resource.Resource().Attributes())
-			name, ok := resource.Resource().Attributes().Get("service.name")
-			require.True(t, ok, "a service keeps its name")
-			require.Equal(t, pcommon.ValueTypeStr, name.Type())
+			for _, key := range []string{"service.name", "service.instance.id"} {
+				value, ok := resource.Resource().Attributes().Get(key)
+				require.True(t, ok, "a service keeps its %s", key)
+				require.Equal(t, pcommon.ValueTypeStr, value.Type())
+			}
 			for _, scope := range resource.ScopeSpans().All() {
 				requireText(t, "scope", scope.Scope().Name())
 				requireText(t, "scope", scope.Scope().Version())

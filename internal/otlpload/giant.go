@@ -37,6 +37,7 @@ var GiantAttributes = map[string]func(pcommon.Map){
 }
 
 // GiantTraces returns traces of one span each, with something too long in one place.
+// They are of a service of their own: what is said of login-api stays true.
 func GiantTraces() map[string]ptrace.Traces {
 	all := map[string]ptrace.Traces{}
 	span := func(place string, change func(ptrace.ResourceSpans, ptrace.ScopeSpans, ptrace.Span)) {
@@ -47,6 +48,7 @@ func GiantTraces() map[string]ptrace.Traces {
 		resource.ScopeSpans().RemoveIf(func(other ptrace.ScopeSpans) bool { return other != scope })
 		first := scope.Spans().At(0)
 		scope.Spans().RemoveIf(func(other ptrace.Span) bool { return other != first })
+		resource.Resource().Attributes().PutStr("service.name", "stranger")
 		change(resource, scope, first)
 		all[place] = traces
 	}
@@ -61,6 +63,9 @@ func GiantTraces() map[string]ptrace.Traces {
 	})
 	span("service name, an array", func(r ptrace.ResourceSpans, _ ptrace.ScopeSpans, _ ptrace.Span) {
 		r.Resource().Attributes().PutEmptySlice("service.name").AppendEmpty().SetStr(Giant)
+	})
+	span("service.instance.id, an array", func(r ptrace.ResourceSpans, _ ptrace.ScopeSpans, _ ptrace.Span) {
+		r.Resource().Attributes().PutEmptySlice("service.instance.id").AppendEmpty().SetStr(Giant)
 	})
 	span("scope name", func(_ ptrace.ResourceSpans, scope ptrace.ScopeSpans, _ ptrace.Span) {
 		scope.Scope().SetName(Giant)

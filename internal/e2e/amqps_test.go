@@ -23,6 +23,7 @@ import (
 // TestMessagesByMutualTLS runs a broker with the configuration of docs/security.md, and
 // services that reach it as is said there.
 func TestMessagesByMutualTLS(t *testing.T) {
+	t.Parallel()
 	dir := authorityWith(t, "broker").dir
 	_, collector, err := net.SplitHostPort(target.OTLPGRPC)
 	require.NoError(t, err)

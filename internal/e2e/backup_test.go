@@ -19,6 +19,7 @@ import (
 
 // TestBackupIsRestored takes the commands of docs/backup.md, with a stack of its own.
 func TestBackupIsRestored(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(running.Root(), "docs", "backup.md"))
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?s)\n```sh\n(.*?)```\n").FindAllStringSubmatch(string(page), -1)

@@ -74,6 +74,7 @@ func requireStoredOnce(t *testing.T, s *stack.Stack, logins []demo.Login) {
 // Twice the node that leads audit-mq's queue is killed: just before login-api publishes
 // for the first time, and in the middle of its load.
 func TestBrokerOfThreeNodesLosesTheLeader(t *testing.T) {
+	t.Parallel()
 	s := startCluster(t)
 	leader := requireMembers(t, s)
 	urls := rabbitmq.Addresses(strings.ReplaceAll(s.Endpoints().RabbitMQ, "throughline", "login-api"))
@@ -126,6 +127,7 @@ func TestBrokerOfThreeNodesLosesTheLeader(t *testing.T) {
 // The node that leads audit-mq's queue is cut off from the other two under load, and
 // comes back when the cut is healed, with nobody's help.
 func TestBrokerOfThreeNodesIsPartitioned(t *testing.T) {
+	t.Parallel()
 	s := startCluster(t)
 	require.NoError(t, s.Start(t.Context(), "login-api"))
 	api := s.Endpoints().LoginAPI

@@ -30,6 +30,7 @@ func printed(t *testing.T, result any) string {
 // The shorter evaluation, with every fault. How fast this machine is beside its
 // other work is told and not judged.
 func TestEvaluationFindsNothingLost(t *testing.T) {
+	buildSampling(t)
 	requireLoginsWorkWithin(t, 30*time.Second)
 	dir := filepath.Join(t.TempDir(), "report")
 	var held error
@@ -65,6 +66,12 @@ func TestEvaluationFindsNothingLost(t *testing.T) {
 	for _, failure := range results.Failures() {
 		assert.Contains(t, failure, "objective", "beside how fast it is, which was judged above")
 	}
+	require.NotNil(t, results.Sampling)
+	for _, group := range results.Sampling.Groups {
+		assert.Zero(t, group.Partial, "%s: traces that are kept are whole", group.Name)
+	}
+	rest := results.Sampling.Groups[0]
+	assert.InDelta(t, rest.Expected, float64(rest.Whole)/float64(rest.Sent), 0.08, "the share of the rest") // five standard deviations
 	require.NotNil(t, results.Capacity)
 	for _, step := range results.Capacity.Steps {
 		t.Logf("%.0f logins a second: cores %v, at work before: %q", step.Rate, step.Cores, step.StillAtWork)
@@ -92,7 +99,7 @@ func TestEvaluationStopsForSomebodyElsesTraffic(t *testing.T) {
 		load.Drive(ctx, load.Logins(target.LoginURL), vegeta.Rate{Freq: 5, Per: time.Second}, time.Hour, func(load.Answer) {})
 	})
 	dir := filepath.Join(t.TempDir(), "report")
-	_, err := evaluate.Run(t.Context(), running, evaluate.Options{Out: dir, Duration: "short", Target: "native", Only: evaluate.OnlyStack, Progress: t.Output()})
+	_, err := evaluate.Run(t.Context(), running, evaluate.Options{Out: dir, Duration: "short", Target: "native", Only: evaluate.OnlyStack, Rest: 4 * time.Second, Progress: t.Output()})
 	require.ErrorContains(t, err, "something else uses the stack")
 	require.Regexp(t, `rows of the audit trail, [45](\.\d+)? a second`, err.Error())
 	require.NoFileExists(t, filepath.Join(dir, "results.json"), "nothing was measured")

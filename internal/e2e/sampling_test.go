@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"os"
-	"slices"
 	"testing"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"throughline/internal/backend"
-	"throughline/internal/evaluate"
 	"throughline/internal/otlpload"
 	"throughline/internal/stack"
 )
@@ -24,31 +22,6 @@ func buildSampling(t *testing.T) *stack.Stack {
 	s := sharedStackWith(t, map[string]string{"TAIL_SAMPLING": "on"})
 	require.NoError(t, s.Build(t.Context(), stack.NewConsole(os.Stderr)))
 	return s
-}
-
-func TestTailSamplingKeepsWhatMatters(t *testing.T) {
-	buildSampling(t)
-	requireLoginsWorkWithin(t, 30*time.Second)
-	got, err := evaluate.Sampling(t.Context(), running, 400, os.Stderr)
-	require.NoError(t, err)
-
-	for _, group := range got.Groups {
-		t.Logf("%s: %+v", group.Name, group)
-		require.NotZero(t, group.Sent, group.Name)
-		assert.Zero(t, group.Partial, "%s: traces that are kept are whole", group.Name)
-		if group.Expected == 1 {
-			assert.Equal(t, group.Sent, group.Whole, "%s: all are kept", group.Name)
-		}
-	}
-	rest := got.Groups[0]
-	share := float64(rest.Whole) / float64(rest.Sent)
-	assert.InDelta(t, rest.Expected, share, 0.08, "the share of the rest") // five standard deviations
-	assert.Less(t, got.SpansKept, got.SpansSent/2)
-	assert.Equal(t, got.SpansSent, got.MetricCalls, "the span metrics are those of all the traffic")
-	for _, part := range running.Status(t.Context()) {
-		assert.NotContains(t, part.Name, "sampler")
-	}
-	requireWhole(t, logIn(t, 2), 30*time.Second, jaeger(), tempo())
 }
 
 // The collector changes to two tiers and back under load: with everything kept,
@@ -65,35 +38,6 @@ func TestChangingTheTiersLosesNothing(t *testing.T) {
 	require.NotEmpty(t, logins)
 	t.Logf("%d logins meanwhile", len(logins))
 	requireWhole(t, logins, time.Minute, jaeger(), tempo())
-}
-
-// A sampler that is killed costs what it held undecided, and nothing before or after.
-func TestAKilledSamplerCostsWhatItHeld(t *testing.T) {
-	sampling := buildSampling(t)
-	requireLoginsWorkWithin(t, 30*time.Second)
-	t.Cleanup(func() { assert.NoError(t, running.SetSampling(context.WithoutCancel(t.Context()), false)) })
-	settings := []string{"TAIL_SAMPLING_WAIT=5s", "TAIL_SAMPLING_PERCENT=100"}
-	require.NoError(t, running.SetSampling(t.Context(), true, settings...))
-
-	decided := logIn(t, 40)
-	requireWhole(t, decided, time.Minute, jaeger(), tempo())
-	held := logIn(t, 40)
-	require.NoError(t, sampling.Kill("sampler-1"))
-	while := logIn(t, 40)
-	require.NoError(t, sampling.Start(t.Context(), "sampler-1", settings...))
-	requireWhole(t, slices.Concat(decided, while), 3*time.Minute, jaeger(), tempo())
-
-	whole := 0
-	for _, login := range held {
-		trace, err := tempo().Trace(t.Context(), login.TraceID)
-		if err != nil {
-			require.ErrorIs(t, err, backend.ErrNotFound)
-		} else if len(trace.Spans) == wholeTrace {
-			whole++
-		}
-	}
-	t.Logf("%d of %d logins of the last wait are whole", whole, len(held))
-	assert.NotZero(t, whole, "the other sampler has kept its half")
 }
 
 // What was not kept is gone; what comes later and matters is not.

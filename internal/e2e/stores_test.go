@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,17 +37,16 @@ stores:
     disk: {data: ["${DATA_DIR}"]}
   - name: Jaeger that runs
     api: jaeger
-    otlp: http://${E2E_JAEGER_OTLP}
-    query: ${E2E_JAEGER_QUERY}
+    otlp: http://%s
+    query: %s
 `
 
 // TestACandidateThatIsAddedByAFileIsInEveryTable measures two stores that no code
 // knows of.
 func TestACandidateThatIsAddedByAFileIsInEveryTable(t *testing.T) {
-	t.Setenv("E2E_JAEGER_OTLP", running.JaegerOTLP())
-	t.Setenv("E2E_JAEGER_QUERY", running.Endpoints().Jaeger)
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "mine.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(twoJaegers), 0o600))
+	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, twoJaegers, running.JaegerOTLP(), running.Endpoints().Jaeger), 0o600))
 	list, err := stores.Load(path, filepath.Join(running.Root(), "docs", "evaluate", "stores.schema.json"))
 	require.NoError(t, err)
 

@@ -45,8 +45,9 @@ func requireAnotherRuns(t *testing.T, before stack.PartStatus) {
 	}, 2*time.Minute, 100*time.Millisecond, "%s runs again", before.Name)
 }
 
-// A page of any origin can have a browser send these requests.
-func TestStoresThatAPageStopsAreStartedAgain(t *testing.T) {
+// Tempo and Loki stop when a page asks them to, which a browser does for any page;
+// other parts are killed meanwhile.
+func TestPartsThatStopAreStartedAgain(t *testing.T) {
 	requireLoginsWorkWithin(t, 30*time.Second)
 	before := logIn(t, 5)
 	requireWhole(t, before, time.Minute, tempo())
@@ -63,9 +64,14 @@ func TestStoresThatAPageStopsAreStartedAgain(t *testing.T) {
 			require.NoError(t, response.Body.Close())
 		}
 	}
+	for _, part := range []string{"otel-collector", "user-rpc", "rabbitmq"} {
+		stopped = append(stopped, statusOf(t, part))
+		require.NoError(t, syscall.Kill(stopped[len(stopped)-1].PID, syscall.SIGKILL))
+	}
 	for _, part := range stopped {
 		requireAnotherRuns(t, part)
 	}
+	requireLoginsWorkWithin(t, time.Minute)
 	requireWhole(t, slices.Concat(before, logIn(t, 5)), time.Minute, jaeger(), tempo())
 	loki := backend.NewLoki(target.LokiURL)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
@@ -73,18 +79,6 @@ func TestStoresThatAPageStopsAreStartedAgain(t *testing.T) {
 		require.NoError(c, err)
 		assert.NotEmpty(c, lines)
 	}, 30*time.Second, 200*time.Millisecond)
-}
-
-func TestKilledPartsAreStartedAgain(t *testing.T) {
-	requireLoginsWorkWithin(t, 30*time.Second)
-	supervise(t, "")
-	for _, part := range []string{"otel-collector", "user-rpc", "rabbitmq"} {
-		before := statusOf(t, part)
-		require.NoError(t, syscall.Kill(before.PID, syscall.SIGKILL))
-		requireAnotherRuns(t, before)
-	}
-	requireLoginsWorkWithin(t, time.Minute)
-	requireWhole(t, logIn(t, 5), time.Minute, jaeger(), tempo())
 }
 
 // What is left of the disk is for the broker, and so for logins.

@@ -99,6 +99,7 @@ func (x tenant) has(t *testing.T, tempo, id string) bool {
 }
 
 func TestTenants(t *testing.T) {
+	t.Parallel()
 	limits := t.TempDir()
 	limit := func(store, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(limits, store+".yaml"), []byte(text), 0o600))

@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,8 @@ type Options struct {
 	// Only is OnlyStack, OnlyStores, or empty for both.
 	Only   string
 	Stores StoreOptions
+	// Rest is how long what went before may take to come to rest; 0 is the plan's.
+	Rest time.Duration
 	// Progress gets lines of text as the evaluation goes on.
 	Progress io.Writer
 }
@@ -55,6 +58,7 @@ func Run(ctx context.Context, s *stack.Stack, options Options) (found *result.Re
 	if err != nil {
 		return nil, err
 	}
+	plan.rest = cmp.Or(options.Rest, plan.rest)
 	unlock, err := s.Lock() // else `make up` would mend what is broken on purpose
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -294,24 +295,27 @@ func (l Log) what() string {
 	return fmt.Sprintf("line of %s with %q", l.Service, l.Text)
 }
 
-// moves tells whether the sum of the series is higher now than it was before the flow.
+// moves returns an error unless one of the series is higher now than it was before the
+// flow. Their sum would not do: that of an instance that is gone ends meanwhile.
 func moves(ctx context.Context, prometheus *backend.Prometheus, selector string, since time.Time) error {
-	value := func(at time.Time) (float64, error) {
-		series, err := prometheus.Query(ctx, "sum("+selector+")", at)
-		if err != nil || len(series) == 0 || len(series[0].Points) == 0 {
-			return 0, err
-		}
-		return series[0].Points[0].Value, nil
-	}
-	before, err := value(since)
+	before, err := prometheus.Query(ctx, selector, since)
 	if err != nil {
 		return err
 	}
-	now, err := value(time.Now())
-	if err == nil && now <= before {
-		return fmt.Errorf("the metric %s has not moved: it is %g, as before", selector, now)
+	now, err := prometheus.Query(ctx, selector, time.Now())
+	if err != nil {
+		return err
 	}
-	return err
+	for _, s := range now {
+		then := 0.0
+		if i := slices.IndexFunc(before, func(b backend.Series) bool { return maps.Equal(b.Labels, s.Labels) }); i >= 0 {
+			then = before[i].Points[0].Value
+		}
+		if s.Points[0].Value > then {
+			return nil
+		}
+	}
+	return fmt.Errorf("the metric %s has not moved: of its %d series none is higher than before", selector, len(now))
 }
 
 // until tries do until it succeeds and returns its last error at the deadline. It has

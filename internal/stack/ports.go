@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 
 	psnet "github.com/shirou/gopsutil/v4/net"
@@ -76,19 +77,23 @@ func (s *Stack) UnusedPorts(variables []string) map[string]int {
 	taken := slices.Collect(maps.Values(s.ports))
 	ports := map[string]int{}
 	for _, variable := range variables {
-		ports[variable] = UnusedPort(taken...)
-		taken = append(taken, ports[variable])
+		for ports[variable] == 0 || slices.Contains(taken, ports[variable]) {
+			ports[variable] = UnusedPort()
+		}
 	}
 	return ports
 }
 
-// UnusedPort returns a port of 127.0.0.1 on which nothing listens and that is not
-// among taken. It lies below the range from which the system takes the ports of
-// outgoing connections, so that none of them grabs it before it is used.
-func UnusedPort(taken ...int) int {
+// drawn holds the ports that UnusedPort has returned.
+var drawn sync.Map
+
+// UnusedPort returns a port of 127.0.0.1 on which nothing listens, and another one each
+// time. It lies below the range from which the system takes the ports of outgoing
+// connections, so that none of them grabs it before it is used.
+func UnusedPort() int {
 	for {
 		port := 10000 + rand.IntN(22000)
-		if slices.Contains(taken, port) {
+		if _, taken := drawn.LoadOrStore(port, true); taken {
 			continue
 		}
 		if listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {

@@ -5,10 +5,8 @@ package stacktest
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,7 +38,7 @@ func (e *Environment) Getenv(name string) string {
 		e.ports = map[string]int{}
 	}
 	if e.ports[name] == 0 {
-		e.ports[name] = stack.UnusedPort(slices.Collect(maps.Values(e.ports))...)
+		e.ports[name] = stack.UnusedPort()
 	}
 	return strconv.Itoa(e.ports[name])
 }

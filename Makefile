@@ -44,7 +44,7 @@ build: command ## Build every part and install RabbitMQ where it is missing, wit
 test: lint unit e2e ## Run every test: lint, unit tests, and end-to-end tests on the real stack
 
 unit: node build ## Run the unit tests, with the race detector
-	go test -race -timeout 20m $$(go list ./... | grep -v /internal/e2e)
+	go test -p 4 -race -timeout 20m $$(go list ./... | grep -v /internal/e2e)
 	GOWORK=off go test -C telemetry -race ./...
 	GOWORK=off go test -C internal/kubernetes ./...
 	GOWORK=off go run ./rabbitmq/withbroker bash -c 'go test -C otelamqp -race ./... && go test -C docs/adopt/go-queue -race ./...'
@@ -54,7 +54,7 @@ e2e: node chromium build ## Run the end-to-end tests, those in a browser among t
 	@TAIL_SAMPLING=on $(throughline) build
 	go test ./internal/alerts # builds promtool
 	GOWORK=off go test -C internal/kubernetes -count=1 -tags binaries -run TestTheProgramsTakeTheirConfigurations ./...
-	go test -count=1 -timeout 70m ./internal/e2e
+	go test -count=1 -parallel 3 -timeout 70m ./internal/e2e
 
 e2e-compose: command ## Run the end-to-end tests of docker-compose.yml on a Docker Engine, on free ports (about 15 minutes)
 	go test -count=1 -timeout 60m -v ./internal/e2e/compose

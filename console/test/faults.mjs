@@ -2,7 +2,16 @@
 // bears the marks of its begin and its end.
 import assert from 'node:assert/strict'
 
-export default async function ({ page, open, panel, shows, screenshot, eventually }) {
+export default async function ({ page, given, open, panel, shows, screenshot, eventually }) {
+  /** Waits until so many messages are in the queue, as Prometheus has it. */
+  const queued = (holds) =>
+    eventually(async () => {
+      const query = new URLSearchParams({ query: 'sum(rabbitmq_message_current{rabbitmq_queue_name="user.events.audit"})' })
+      const answer = await page.request.get(`${given.url}/proxy/prometheus/api/v1/query?${query}`)
+      const messages = Number((await answer.json()).data.result[0]?.value[1])
+      assert.ok(holds(messages), `${messages} messages are in the queue`)
+    }, 120_000)
+
   await open('/search')
   const menu = page.locator('[data-fault]')
   const faults = page.getByRole('dialog', { name: 'Faults' })
@@ -12,12 +21,12 @@ export default async function ({ page, open, panel, shows, screenshot, eventuall
   await faults.getByRole('button', { name: '5 min' }).click()
   await faults.getByRole('button', { name: /^slow-consumer/ }).click()
   await page.locator('[data-fault=slow-consumer]').waitFor()
-  await page.waitForTimeout(30_000) // so that the queue grows
+  await queued((messages) => messages > 100)
   await menu.click()
   await page.getByRole('button', { name: 'End it now' }).click()
   await page.locator('[data-fault=""]').waitFor({ timeout: 60_000 })
   assert.equal(await page.getByRole('alert').count(), 0, 'it did not fail')
-  await page.waitForTimeout(15_000) // so that one sees what follows
+  await queued((messages) => messages === 0)
 
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme })

@@ -67,12 +67,29 @@ func (tiers *twoTiers) addSampler(t *testing.T, name string) {
 	}
 }
 
-// holds is how many undecided traces a sampler holds.
-func holds(t *testing.T, sampler *stack.Collector) int {
+// figure is one of the figures of tail sampling that a sampler tells.
+func figure(t *testing.T, sampler *stack.Collector, name string) int {
 	t.Helper()
 	metrics, err := backend.ScrapeMetrics(t.Context(), "the sampler", sampler.Metrics)
 	require.NoError(t, err)
-	return int(metrics.Sum("otelcol_processor_tail_sampling_sampling_traces_on_memory", func(map[string]string) bool { return true }))
+	return int(metrics.Sum("otelcol_processor_tail_sampling_"+name, func(map[string]string) bool { return true }))
+}
+
+// holds is how many undecided traces a sampler holds.
+func holds(t *testing.T, sampler *stack.Collector) int {
+	t.Helper()
+	return figure(t, sampler, "sampling_traces_on_memory")
+}
+
+// judged waits until all is decided, and returns how many traces that were, each as often
+// as there were samplers that had a part of it.
+func (tiers *twoTiers) judged(t *testing.T) (traces int) {
+	t.Helper()
+	for _, sampler := range tiers.samplers {
+		require.Eventually(t, func() bool { return holds(t, sampler) == 0 }, time.Minute, 100*time.Millisecond)
+		traces += figure(t, sampler, "new_trace_id_received_total")
+	}
+	return traces
 }
 
 func requireHolds(t *testing.T, sampler *stack.Collector, traces int) {
@@ -91,13 +108,14 @@ func TestSamplersAreAddedAndKilledUnderLoad(t *testing.T) {
 	}
 	requireLoginsWorkWithin(t, 30*time.Second)
 
+	before := tiers.judged(t)
 	logins, refused := logInWhile(t, target.LoginURL, func() {
 		tiers.addSampler(t, "sampler-c")
 		requireHolds(t, tiers.samplers[2], 5)
 	})
 	require.Zero(t, refused)
 	requireWhole(t, logins, time.Minute, jaeger(), tempo())
-	t.Logf("%d logins while a sampler was added", len(logins))
+	t.Logf("%d logins while a sampler was added: %d were judged by two", len(logins), tiers.judged(t)-before-len(logins))
 
 	var held int
 	var killed, back time.Time

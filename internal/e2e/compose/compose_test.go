@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +73,47 @@ func TestPartsThatAreRestartedAndRecreatedLoseNothing(t *testing.T) {
 		requireLogins(t)
 	})
 	requireNothingLost(t, logins)
+}
+
+// The commands of docs/backup.md.
+func TestABackupIsRestored(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(running.Root(), "docs", "backup.md"))
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(page), "\n## Under Docker Compose\n")
+	require.True(t, found)
+	blocks := regexp.MustCompile("(?s)\n```sh\n(.*?)```\n").FindAllStringSubmatch(section, 2)
+	require.Len(t, blocks, 2)
+	services, err := served(t.Context(), running.Root())
+	require.NoError(t, err)
+	with := " " + strings.Join(services, " ")
+	commands := strings.NewReplacer("docker compose create", "docker compose create"+with, "--detach --wait", "--detach --wait"+with,
+		"/tmp/throughline-backup", t.TempDir())
+	run := func(block []string) {
+		t.Helper()
+		_, err := output(t.Context(), running.Root(), "bash", "-euo", "pipefail", "-c", commands.Replace(block[1]))
+		require.NoError(t, err)
+	}
+
+	kept, err := logIn(t.Context(), 5)
+	require.NoError(t, err)
+	requireNothingLost(t, kept)
+	_, err = compose(t.Context(), "stop", "audit-mq")
+	require.NoError(t, err)
+	waiting, err := logIn(t.Context(), 5)
+	require.NoError(t, err)
+	kept = append(kept, waiting...)
+	run(blocks[0])
+	requireNothingLost(t, kept)
+	later, err := logIn(t.Context(), 1)
+	require.NoError(t, err)
+	requireNothingLost(t, later)
+
+	run(blocks[1])
+	requireNothingLost(t, kept)
+	for _, store := range []backend.TraceStore{backend.NewJaeger(target.JaegerURL), backend.NewTempo(target.TempoURL)} {
+		_, err := store.Trace(t.Context(), later[0].TraceID)
+		require.ErrorIs(t, err, backend.ErrNotFound, "%s: what came after the backup", store.Name())
+	}
 }
 
 // Without --no-deps Compose would stop the services after the collector, so that they

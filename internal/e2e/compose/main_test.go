@@ -161,16 +161,18 @@ func upEarlier(ctx context.Context) error {
 // upIn brings up what docker-compose.yml of a source tree has, but for what is left
 // out: with a scale of 0 its image would be asked for, too.
 func upIn(ctx context.Context, tree string, options ...string) error {
-	args := append([]string{"compose", "up", "--detach", "--wait"}, options...)
-	if len(leftOut) > 0 {
-		services, err := output(ctx, tree, "docker", "compose", "config", "--services")
-		if err != nil {
-			return err
-		}
-		args = append(args, slices.DeleteFunc(strings.Fields(services), func(name string) bool { return slices.Contains(leftOut, name) })...)
+	services, err := served(ctx, tree)
+	if err != nil {
+		return err
 	}
-	_, err := output(ctx, tree, "docker", args...)
+	_, err = output(ctx, tree, "docker", slices.Concat([]string{"compose", "up", "--detach", "--wait"}, options, services)...)
 	return err
+}
+
+// served are the services whose images can be had.
+func served(ctx context.Context, tree string) ([]string, error) {
+	services, err := output(ctx, tree, "docker", "compose", "config", "--services")
+	return slices.DeleteFunc(strings.Fields(services), func(name string) bool { return slices.Contains(leftOut, name) }), err
 }
 
 // down leaves nothing behind, of the earlier version neither.

@@ -58,6 +58,7 @@ func small(t *testing.T) manifests {
 func inEach(t *testing.T, test func(*testing.T, manifests)) {
 	t.Run("small", func(t *testing.T) { test(t, small(t)) })
 	t.Run("production", func(t *testing.T) { test(t, production(t)) })
+	t.Run("teams", func(t *testing.T) { test(t, teams(t)) })
 }
 
 // render does what kubectl does, and decodes the outcome as an API server does that takes no

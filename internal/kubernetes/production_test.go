@@ -25,22 +25,38 @@ import (
 // production renders the overlay that somebody has who did what README.md says.
 func production(t *testing.T) manifests {
 	t.Helper()
+	return render(t, filepath.Join(made(t, "Production", "ours"), "deploy/kubernetes/ours"))
+}
+
+// teams renders those of a stack that two teams share.
+func teams(t *testing.T) manifests {
+	t.Helper()
+	both := filepath.Join(made(t, "Several teams", "teams"), "deploy/kubernetes/both")
+	require.NoError(t, os.Mkdir(both, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(both, "kustomization.yaml"), []byte("resources: [../teams, ../team-b]\n"), 0o644))
+	return render(t, both)
+}
+
+// made is a copy of the tree in which the commands of a section of README.md were run, that
+// make this overlay.
+func made(t *testing.T, title, overlay string) (tree string) {
+	t.Helper()
 	readme, err := os.ReadFile(filepath.Join(root, "deploy/kubernetes/README.md"))
 	require.NoError(t, err)
-	_, section, found := strings.Cut(string(readme), "\n## Production\n")
-	require.True(t, found, "README.md has a section Production")
-	made := regexp.MustCompile("(?s)```sh\n(mkdir deploy/kubernetes/ours\n.*?)```").FindStringSubmatch(section)
-	require.NotEmpty(t, made, "it makes the folder ours")
+	_, section, found := strings.Cut(string(readme), "\n## "+title+"\n")
+	require.True(t, found, "README.md has a section %s", title)
+	commands := regexp.MustCompile("(?s)```sh\n(mkdir deploy/kubernetes/" + overlay + "\\b.*?)```").FindStringSubmatch(section)
+	require.NotEmpty(t, commands, "it makes the folder %s", overlay)
 
-	tree := t.TempDir()
+	tree = t.TempDir()
 	for _, dir := range []string{"deploy", "services", "rabbitmq", "otel-collector", "tempo", "jaeger", "loki", "prometheus", "grafana"} {
 		require.NoError(t, os.CopyFS(filepath.Join(tree, dir), os.DirFS(filepath.Join(root, dir))))
 	}
-	command := exec.Command("bash", "-euo", "pipefail", "-c", made[1])
+	command := exec.Command("bash", "-euo", "pipefail", "-c", commands[1])
 	command.Dir = tree
 	output, err := command.CombinedOutput()
 	require.NoError(t, err, "%s", output)
-	return render(t, filepath.Join(tree, "deploy/kubernetes/ours"))
+	return tree
 }
 
 // validate checks a RabbitmqCluster against the schema of its CustomResourceDefinition.
@@ -96,7 +112,7 @@ func operated(cluster *rabbitmqv1beta1.RabbitmqCluster) (part, *corev1.Service) 
 // outside tells whether the value is one of the addresses that whoever installs it gives.
 func (m manifests) outside(value string) bool {
 	for name, held := range m.configMaps {
-		if m.stem(name) != "addresses" {
+		if !m.given(name) {
 			continue
 		}
 		for _, address := range held.Data {
@@ -108,11 +124,16 @@ func (m manifests) outside(value string) bool {
 	return false
 }
 
+// given tells whether it is a ConfigMap with such addresses.
+func (m manifests) given(configMap string) bool {
+	return slices.Contains([]string{"addresses", "team-team-b"}, m.stem(configMap))
+}
+
 // reachesOut tells whether the part has such an address.
 func (m manifests) reachesOut(p part) bool {
-	return slices.ContainsFunc(p.container.EnvFrom, func(from corev1.EnvFromSource) bool { return m.stem(from.ConfigMapRef.Name) == "addresses" }) ||
+	return slices.ContainsFunc(p.container.EnvFrom, func(from corev1.EnvFromSource) bool { return m.given(from.ConfigMapRef.Name) }) ||
 		slices.ContainsFunc(p.container.Env, func(variable corev1.EnvVar) bool {
-			return variable.ValueFrom != nil && variable.ValueFrom.ConfigMapKeyRef != nil && m.stem(variable.ValueFrom.ConfigMapKeyRef.Name) == "addresses"
+			return variable.ValueFrom != nil && variable.ValueFrom.ConfigMapKeyRef != nil && m.given(variable.ValueFrom.ConfigMapKeyRef.Name)
 		}) ||
 		slices.ContainsFunc(p.template.Spec.Volumes, func(volume corev1.Volume) bool {
 			return volume.Secret != nil && m.stem(volume.Secret.SecretName) == "remote-write"

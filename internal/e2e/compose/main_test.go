@@ -25,9 +25,8 @@ import (
 )
 
 const (
-	// upgradeFrom is the version that is upgraded: the last before the volume of the
-	// health checks had a version in its name.
-	upgradeFrom = "feecf94"
+	// upgradeFrom is the version that is upgraded.
+	upgradeFrom = "f6bfe50"
 	oneTier     = "docker-compose.yml"
 
 	samplingOverlay = "docker-compose.sampling.yml"

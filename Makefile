@@ -56,7 +56,7 @@ e2e: node chromium build ## Run the end-to-end tests, those in a browser among t
 	GOWORK=off go test -C internal/kubernetes -count=1 -tags binaries -run TestTheProgramsTakeTheirConfigurations ./...
 	go test -count=1 -parallel 3 -timeout 70m ./internal/e2e
 
-e2e-compose: command ## Run the end-to-end tests of docker-compose.yml on a Docker Engine, on free ports (about 15 minutes)
+e2e-compose: command ## Run the end-to-end tests of docker-compose.yml on a Docker Engine, on free ports (about 20 minutes)
 	go test -count=1 -timeout 60m -v ./internal/e2e/compose
 
 e2e-upgrade: build ## Test that each part reads what the version before it has stored; builds those versions first

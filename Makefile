@@ -54,7 +54,7 @@ e2e: node chromium build ## Run the end-to-end tests, those in a browser among t
 	@TAIL_SAMPLING=on $(throughline) build
 	go test ./internal/alerts # builds promtool
 	GOWORK=off go test -C internal/kubernetes -count=1 -tags binaries -run TestTheProgramsTakeTheirConfigurations ./...
-	go test -count=1 -parallel 3 -timeout 70m ./internal/e2e
+	go test -count=1 -timeout 70m ./internal/e2e
 
 e2e-compose: command ## Run the end-to-end tests of docker-compose.yml on a Docker Engine, on free ports (about 20 minutes)
 	go test -count=1 -timeout 60m -v ./internal/e2e/compose

@@ -71,11 +71,16 @@ func requireStoredOnce(t *testing.T, s *stack.Stack, logins []demo.Login) {
 	assert.Zero(t, dead.Messages, "dead letters")
 }
 
-// Twice the node that leads audit-mq's queue is killed: just before login-api publishes
-// for the first time, and in the middle of its load.
-func TestBrokerOfThreeNodesLosesTheLeader(t *testing.T) {
+func TestBrokerOfThreeNodes(t *testing.T) {
 	t.Parallel()
 	s := startCluster(t)
+	t.Run("loses the leader", func(t *testing.T) { losesTheLeader(t, s) })
+	t.Run("is partitioned", func(t *testing.T) { isPartitioned(t, s) })
+}
+
+// Twice the node that leads audit-mq's queue is killed: just before login-api publishes
+// for the first time, and in the middle of its load.
+func losesTheLeader(t *testing.T, s *stack.Stack) {
 	leader := requireMembers(t, s)
 	urls := rabbitmq.Addresses(strings.ReplaceAll(s.Endpoints().RabbitMQ, "throughline", "login-api"))
 	next := slices.Index(nodes, leader) + 1 // login-api is not connected to the leader
@@ -126,10 +131,7 @@ func TestBrokerOfThreeNodesLosesTheLeader(t *testing.T) {
 
 // The node that leads audit-mq's queue is cut off from the other two under load, and
 // comes back when the cut is healed, with nobody's help.
-func TestBrokerOfThreeNodesIsPartitioned(t *testing.T) {
-	t.Parallel()
-	s := startCluster(t)
-	require.NoError(t, s.Start(t.Context(), "login-api"))
+func isPartitioned(t *testing.T, s *stack.Stack) {
 	api := s.Endpoints().LoginAPI
 	requireReady(t, api)
 	cut := requireMembers(t, s)

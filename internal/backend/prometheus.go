@@ -24,6 +24,16 @@ func (p *Prometheus) Name() string { return p.name }
 // Query returns the series of a PromQL expression, each with its value at one
 // moment.
 func (p *Prometheus) Query(ctx context.Context, promQL string, at time.Time) ([]Series, error) {
+	return p.query(ctx, url.Values{"query": {promQL}, "time": {seconds(at)}})
+}
+
+// QueryWithin does the same, and leaves out the series that have no sample in so long
+// before that moment. Query takes what Prometheus is set to, five minutes by default.
+func (p *Prometheus) QueryWithin(ctx context.Context, promQL string, at time.Time, lookback time.Duration) ([]Series, error) {
+	return p.query(ctx, url.Values{"query": {promQL}, "time": {seconds(at)}, "lookback_delta": {lookback.String()}})
+}
+
+func (p *Prometheus) query(ctx context.Context, parameters url.Values) ([]Series, error) {
 	var answer struct {
 		ResultType string
 		Result     []struct {
@@ -31,8 +41,8 @@ func (p *Prometheus) Query(ctx context.Context, promQL string, at time.Time) ([]
 			Value  point
 		}
 	}
-	if err := p.data(ctx, "/api/v1/query", url.Values{"query": {promQL}, "time": {seconds(at)}}, &answer); err != nil {
-		return nil, fmt.Errorf("query %s: %w", promQL, err)
+	if err := p.data(ctx, "/api/v1/query", parameters, &answer); err != nil {
+		return nil, fmt.Errorf("query %s: %w", parameters.Get("query"), err)
 	}
 	var all []Series
 	for _, result := range answer.Result {

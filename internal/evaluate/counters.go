@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"throughline/internal/backend"
@@ -25,18 +26,34 @@ var lost = map[string]string{
 	"not queued, then retried":               `{__name__=~"otelcol_exporter_enqueue_failed_(spans|log_records|metric_points)_total"}`,
 }
 
-// reading is what some counters stand at, by series.
+// reading is what some counters stand at, by series. The name of one that nobody tells any
+// more begins with endedSeries: the process after it may tell one of the same labels, from 0 on.
 type reading map[string]float64
+
+const (
+	endedSeries = "ended "
+	// longestRound is the longest that a counter goes without a sample: six rounds of the exports.
+	longestRound = 30 * time.Second
+)
 
 // read asks Prometheus for the series of a selector.
 func (l *lab) read(ctx context.Context, selector string) (reading, error) {
-	all, err := l.prometheus.Query(ctx, selector, time.Now())
+	now := time.Now()
+	all, err := l.prometheus.Query(ctx, selector, now)
+	if err != nil {
+		return nil, err
+	}
+	live, err := l.prometheus.QueryWithin(ctx, selector, now, longestRound)
 	if err != nil {
 		return nil, err
 	}
 	values := reading{}
 	for _, series := range all {
-		values[fmt.Sprint(series.Labels)] = series.Points[0].Value
+		name := fmt.Sprint(series.Labels)
+		if !slices.ContainsFunc(live, func(s backend.Series) bool { return maps.Equal(s.Labels, series.Labels) }) {
+			name = endedSeries + name
+		}
+		values[name] = series.Points[0].Value
 	}
 	return values, nil
 }
@@ -46,7 +63,11 @@ func (l *lab) read(ctx context.Context, selector string) (reading, error) {
 func (before reading) riseTo(after reading) int64 {
 	var sum float64
 	for series, value := range after {
-		if was := before[series]; value >= was {
+		was, known := before[series]
+		if !known {
+			was = before[strings.TrimPrefix(series, endedSeries)]
+		}
+		if value >= was {
 			value -= was
 		}
 		sum += value

@@ -67,7 +67,9 @@ func TestEvaluationFindsNothingLost(t *testing.T) {
 		assert.Contains(t, failure, "objective", "beside how fast it is, which was judged above")
 	}
 	require.NotNil(t, results.Sampling)
+	assert.Less(t, results.Sampling.SpansKept, results.Sampling.SpansSent/2)
 	for _, group := range results.Sampling.Groups {
+		require.NotZero(t, group.Sent, group.Name)
 		assert.Zero(t, group.Partial, "%s: traces that are kept are whole", group.Name)
 	}
 	rest := results.Sampling.Groups[0]
@@ -83,6 +85,7 @@ func TestEvaluationFindsNothingLost(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	for _, part := range running.Status(t.Context()) {
 		assert.Contains(t, []stack.State{stack.Running, stack.External}, part.State, part.Name)
+		assert.NotContains(t, part.Name, "sampler")
 	}
 }
 

@@ -49,10 +49,11 @@ func (l *lab) read(ctx context.Context, selector string) (reading, error) {
 	}
 	values := reading{}
 	for _, series := range all {
+		values[endedSeries+fmt.Sprint(series.Labels)] = series.Points[0].Value
+	}
+	for _, series := range live {
 		name := fmt.Sprint(series.Labels)
-		if !slices.ContainsFunc(live, func(s backend.Series) bool { return maps.Equal(s.Labels, series.Labels) }) {
-			name = endedSeries + name
-		}
+		delete(values, endedSeries+name)
 		values[name] = series.Points[0].Value
 	}
 	return values, nil

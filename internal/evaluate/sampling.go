@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"throughline/internal/evaluate/result"
 	"throughline/internal/load"
 	"throughline/internal/otlpload"
-	"throughline/internal/stack"
 	"throughline/internal/verify"
 )
 
@@ -48,17 +46,6 @@ var samplingGroups = []result.SamplingGroup{
 }
 
 const realLogins = int(otlpload.DeadLettered) + 1
-
-// Sampling runs the step of that name on a native stack, whose parts are built,
-// with so many traces, and restores its set-up.
-func Sampling(ctx context.Context, s *stack.Stack, traces int, progress io.Writer) (*result.Sampling, error) {
-	unlock, err := s.Lock()
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	return newLab(verify.TargetOf(s), native{s}, plan{samplingTraces: traces}, progress).sampling(ctx)
-}
 
 // sampling sends traces of every kind through two tiers and looks each of them up.
 func (l *lab) sampling(ctx context.Context) (found *result.Sampling, err error) {

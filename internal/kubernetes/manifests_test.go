@@ -138,6 +138,19 @@ func (p part) port(name string) int32 {
 	return 0
 }
 
+// settings returns the ConfigMaps that the part's environment comes from.
+func (p part) settings() (configMaps []string) {
+	for _, from := range p.container.EnvFrom {
+		configMaps = append(configMaps, from.ConfigMapRef.Name)
+	}
+	for _, variable := range p.container.Env {
+		if variable.ValueFrom != nil && variable.ValueFrom.ConfigMapKeyRef != nil {
+			configMaps = append(configMaps, variable.ValueFrom.ConfigMapKeyRef.Name)
+		}
+	}
+	return configMaps
+}
+
 // environment returns what the part's program sees, with references expanded.
 func (m manifests) environment(t *testing.T, name string) map[string]string {
 	t.Helper()

@@ -131,10 +131,7 @@ func (m manifests) given(configMap string) bool {
 
 // reachesOut tells whether the part has such an address.
 func (m manifests) reachesOut(p part) bool {
-	return slices.ContainsFunc(p.container.EnvFrom, func(from corev1.EnvFromSource) bool { return m.given(from.ConfigMapRef.Name) }) ||
-		slices.ContainsFunc(p.container.Env, func(variable corev1.EnvVar) bool {
-			return variable.ValueFrom != nil && variable.ValueFrom.ConfigMapKeyRef != nil && m.given(variable.ValueFrom.ConfigMapKeyRef.Name)
-		}) ||
+	return slices.ContainsFunc(p.settings(), m.given) ||
 		slices.ContainsFunc(p.template.Spec.Volumes, func(volume corev1.Volume) bool {
 			return volume.Secret != nil && m.stem(volume.Secret.SecretName) == "remote-write"
 		})

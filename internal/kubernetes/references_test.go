@@ -43,13 +43,8 @@ func TestWhatIsNamedIsThere(t *testing.T) { inEach(t, whatIsNamedIsThere) }
 func whatIsNamedIsThere(t *testing.T, m manifests) {
 	used := map[string]bool{}
 	for name, p := range m.parts {
-		for _, from := range p.container.EnvFrom {
-			used[m.stem(from.ConfigMapRef.Name)] = true
-		}
-		for _, variable := range p.container.Env {
-			if variable.ValueFrom != nil && variable.ValueFrom.ConfigMapKeyRef != nil {
-				used[m.stem(variable.ValueFrom.ConfigMapKeyRef.Name)] = true
-			}
+		for _, configMap := range p.settings() {
+			used[m.stem(configMap)] = true
 		}
 		assert.Equal(t, []string{name}, m.selected(t, p.selector), "%s: its selector", name)
 		if p.kind != "RabbitmqCluster" {

@@ -63,24 +63,25 @@ func cut(s string, limit int) string {
 	return strings.Clone(s[:limit])
 }
 
-// compact returns a span that is as its limits want it and holds nothing else in
-// memory. A path, say, is part of the text of all headers of its request, and keeps
-// that whole; the SDK counts characters, of up to four bytes, and bounds neither
-// names nor status messages.
-func compact(s sdktrace.ReadOnlySpan, maxValue int) sdktrace.ReadOnlySpan {
+// compact returns a span whose name and status message are cut at text bytes, and
+// the values of its attributes at value, and that holds nothing else in memory. A
+// path, say, is part of the text of all headers of its request, and keeps that
+// whole; the SDK counts characters, of up to four bytes, and bounds neither names nor
+// status messages.
+func compact(s sdktrace.ReadOnlySpan, text, value int) sdktrace.ReadOnlySpan {
 	stub := tracetest.SpanStubFromReadOnlySpan(s)
-	stub.Name = own(stub.Name, maxText)
-	stub.Status.Description = own(stub.Status.Description, maxText)
-	stub.Attributes = withoutEmptyRoute(ownAttributes(stub.Attributes, maxValue))
+	stub.Name = own(stub.Name, text)
+	stub.Status.Description = own(stub.Status.Description, text)
+	stub.Attributes = withoutEmptyRoute(ownAttributes(stub.Attributes, value))
 	events := make([]sdktrace.Event, len(stub.Events))
 	for i, event := range stub.Events {
-		event.Name = own(event.Name, maxText)
-		event.Attributes = ownAttributes(event.Attributes, maxValue)
+		event.Name = own(event.Name, text)
+		event.Attributes = ownAttributes(event.Attributes, value)
 		events[i] = event
 	}
 	links := make([]sdktrace.Link, len(stub.Links))
 	for i, link := range stub.Links {
-		link.Attributes = ownAttributes(link.Attributes, maxValue)
+		link.Attributes = ownAttributes(link.Attributes, value)
 		links[i] = link
 	}
 	stub.Events, stub.Links = events, links

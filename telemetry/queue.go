@@ -22,6 +22,10 @@ const (
 	maxRecordBytes = 16 << 20
 )
 
+// shortText bounds the texts of what is added while more than a quarter of a queue's
+// bytes is taken: whoever sends the longest must not leave others without room.
+const shortText = 256
+
 // budget bounds a queue of the SDK in bytes. What it admits is given back when the
 // exporter is done with it. It never admits more items than the queue takes, so that
 // the SDK drops nothing that it does not know of.
@@ -41,6 +45,9 @@ func (b *budget) admit(size int) bool {
 	b.refused()
 	return false
 }
+
+// crowded tells whether texts have to be short.
+func (b *budget) crowded() bool { return b.bytes.Load() > b.maxBytes/4 }
 
 func (b *budget) release(items, size int) {
 	b.items.Add(int64(-items))
@@ -100,7 +107,14 @@ func (p boundedSpans) OnEnd(s sdktrace.ReadOnlySpan) {
 	if !s.SpanContext().IsSampled() { // the SDK's would take it and forget it
 		return
 	}
-	if s = compact(s, p.maxValue); p.admit(size(s)) {
+	text, value := maxText, p.maxValue
+	if p.crowded() {
+		text = shortText
+		if value != noLimit {
+			value = shortText
+		}
+	}
+	if s = compact(s, text, value); p.admit(size(s)) {
 		p.SpanProcessor.OnEnd(s)
 	}
 }
@@ -127,6 +141,9 @@ type boundedRecords struct {
 }
 
 func (p boundedRecords) OnEmit(ctx context.Context, r *sdklog.Record) error {
+	if body := r.Body(); p.crowded() && body.Type() == attribute.STRING {
+		r.SetBody(attribute.StringValue(own(body.AsString(), shortText)))
+	}
 	if !p.admit(recordSize(*r)) {
 		return nil
 	}

@@ -39,7 +39,9 @@ type edgeService struct {
 // compacting hands on what boundedSpans would send.
 type compacting struct{ sdktrace.SpanProcessor }
 
-func (p compacting) OnEnd(s sdktrace.ReadOnlySpan) { p.SpanProcessor.OnEnd(compact(s, maxText, maxText)) }
+func (p compacting) OnEnd(s sdktrace.ReadOnlySpan) {
+	p.SpanProcessor.OnEnd(compact(s, maxText, maxText))
+}
 
 func startService(t *testing.T, trusted ...string) edgeService {
 	t.Helper()

@@ -175,15 +175,14 @@ func TestGiantRequestsAreRefusedAndTakeNoTelemetryDown(t *testing.T) {
 	}
 }
 
-// TestHostileRequestsWhileTheCollectorIsAway fills the queue of spans with the
-// largest that a caller can cause, within the memory that Compose gives login-api.
+// TestHostileRequestsWhileTheCollectorIsAway has a caller cause the largest spans that
+// one can, within the memory that Compose gives login-api. What comes after them has
+// room.
 func TestHostileRequestsWhileTheCollectorIsAway(t *testing.T) {
 	const hostile, composeLimit = 10_000, 160 << 20 // bytes
 	t.Cleanup(func() { restart(t, "otel-collector"); restart(t, "login-api") })
 	require.NoError(t, running.Start(t.Context(), "login-api", "GOMEMLIMIT=128MiB")) // as there
 	requireLoginsWorkWithin(t, 30*time.Second)
-	innocent := logIn(t, 5)
-	requireWhole(t, innocent, 30*time.Second, jaeger(), tempo())
 	require.NoError(t, running.Stop(t.Context(), "otel-collector"))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
 	agent := strings.Repeat("a", 16_000)
@@ -204,21 +203,13 @@ func TestHostileRequestsWhileTheCollectorIsAway(t *testing.T) {
 		})
 	}
 	require.NoError(t, group.Wait())
+	innocent := logIn(t, 5)
 	most := peakMemory(t, "login-api")
 	t.Logf("login-api took %d MB at most", most>>20)
 	assert.Less(t, most, composeLimit)
 
 	require.NoError(t, running.Start(t.Context(), "otel-collector"))
-	require.Eventually(t, func() bool {
-		return len(series(t, `telemetry:dropped:total{service_name="login-api", otel_component_type="batching_span_processor", error_type="queue_full"} > 0`)) > 0
-	}, time.Minute, 500*time.Millisecond, "what did not fit is counted")
-	require.Eventually(t, func() bool { // what waited is sent: a span that comes before that finds no room
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		_, err := backend.WaitForSpans(ctx, tempo(), logIn(t, 1)[0].TraceID, wholeTrace)
-		return err == nil
-	}, time.Minute, time.Millisecond, "a login is whole again")
-	requireWhole(t, logIn(t, 5), time.Minute, jaeger(), tempo())
+	requireWhole(t, innocent, time.Minute, jaeger(), tempo())
 }
 
 // peakMemory is the most that the part has had resident, in bytes, without the pages

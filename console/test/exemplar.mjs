@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 const whole = (page) => page.locator('[data-page=trace][data-state=ready]')
 
 export default async function ({ page, open, shows, eventually }) {
-  await open('/dashboards/message-flow?refresh=5s')
+  await open('/dashboards/message-flow?refresh=5s&var-service=login-api') // whose traces have lines
   const chart = await shows('Latency of each hop, 95th percentile', ['ready'], 60_000)
   const point = chart.getByRole('link', { name: /^Trace [0-9a-f]{32}$/ }).last()
   const [, id] = (await point.getAttribute('aria-label')).split(' ')

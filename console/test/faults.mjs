@@ -18,6 +18,7 @@ export default async function ({ page, given, open, panel, shows, screenshot, ev
   await menu.click()
   await faults.getByText('stop-loki', { exact: true }).waitFor()
   await screenshot('faults-menu')
+  await queued((messages) => messages === 0) // those of another test
   await faults.getByRole('button', { name: '5 min' }).click()
   await faults.getByRole('button', { name: /^slow-consumer/ }).click()
   await page.locator('[data-fault=slow-consumer]').waitFor()
@@ -26,7 +27,8 @@ export default async function ({ page, given, open, panel, shows, screenshot, ev
   await page.getByRole('button', { name: 'End it now' }).click()
   await page.locator('[data-fault=""]').waitFor({ timeout: 60_000 })
   assert.equal(await page.getByRole('alert').count(), 0, 'it did not fail')
-  await queued((messages) => messages === 0, 15) // a step of the chart ago: the picture shows it
+  const ended = Date.now()
+  await queued((messages) => messages === 0 && Date.now() - ended > 15_000, 15) // a step of the chart ago: the picture shows it
 
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme })

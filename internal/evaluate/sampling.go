@@ -49,6 +49,9 @@ const realLogins = int(otlpload.DeadLettered) + 1
 
 // sampling sends traces of every kind through two tiers and looks each of them up.
 func (l *lab) sampling(ctx context.Context) (found *result.Sampling, err error) {
+	if err := l.awaitCalm(ctx); err != nil { // after the step before, which looks for the most that it takes
+		return nil, err
+	}
 	if err := l.handOver(ctx); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ type fakeStack struct {
 	inStore func(store string, login int, traces ptrace.Traces) // changes what a store holds
 	stray   string                                              // the id of a trace that only a consumer span is in
 	order   map[string]int
+	early   int // requests until login-api is ready, of which each login is a failed one
 }
 
 func newFakeStack(t *testing.T) (*fakeStack, Target) {
@@ -38,6 +39,7 @@ func newFakeStack(t *testing.T) (*fakeStack, Target) {
 	f := &fakeStack{users: map[string]int64{}, rows: 1, born: map[string]time.Time{}, order: map[string]int{},
 		inStore: func(string, int, ptrace.Traces) {}}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /readyz", f.ready)
 	mux.HandleFunc("POST /v1/login", f.login)
 	mux.HandleFunc("GET /v1/logins", f.logins)
 	mux.HandleFunc("GET /api/v3/traces/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -71,6 +73,15 @@ func newFakeStack(t *testing.T) (*fakeStack, Target) {
 	}
 }
 
+func (f *fakeStack) ready(w http.ResponseWriter, _ *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.early > 0 {
+		f.early--
+		http.Error(w, "not connected to RabbitMQ", http.StatusServiceUnavailable)
+	}
+}
+
 func (f *fakeStack) login(w http.ResponseWriter, r *http.Request) {
 	var body struct{ Mobile string }
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
@@ -82,6 +93,11 @@ func (f *fakeStack) login(w http.ResponseWriter, r *http.Request) {
 	id := hex.EncodeToString(raw[:])
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.early > 0 {
+		f.early--
+		http.Error(w, "not connected to RabbitMQ", http.StatusServiceUnavailable)
+		return
+	}
 	for _, user := range demo.Users {
 		if user.Mobile == body.Mobile {
 			f.users[id] = user.ID

@@ -13,6 +13,7 @@ import (
 
 	"throughline/internal/backend"
 	"throughline/internal/demo"
+	"throughline/internal/probe"
 )
 
 // loginPace is the time between two logins: quick, but so that the polling for
@@ -94,20 +95,27 @@ func (r *run) checkLogins(ctx context.Context) Check {
 	return check
 }
 
-// logInWhenReady tries until a login succeeds or ctx ends: a busy or starting
-// service refuses with 503, and a client has to try again. It returns the
-// number of refusals, too.
+// logInWhenReady tries until a login succeeds or ctx ends: a busy service refuses with
+// 503, and a client has to try again. It returns the number of refusals, too. Before
+// login-api says that it is ready none is tried: its breaker would count it, and then
+// refuse the logins of others.
 func logInWhenReady(ctx context.Context, loginURL string, user demo.User) (login demo.Login, refused int, err error) {
 	const interval = 250 * time.Millisecond
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
+	ready := probe.HTTP(strings.TrimRight(loginURL, "/") + "/readyz")
 	var last error
 	for {
-		login, err := demo.LogIn(ctx, loginURL, user)
-		if err == nil || !errors.Is(err, demo.ErrUnavailable) {
-			return login, refused, err
+		err := ready(ctx)
+		if err == nil {
+			login, err = demo.LogIn(ctx, loginURL, user)
+			if err == nil || !errors.Is(err, demo.ErrUnavailable) {
+				return login, refused, err
+			}
+			refused++
+		} else {
+			err = fmt.Errorf("login-api is %w, it is not ready: %w; see with `throughline status` what runs", demo.ErrUnavailable, err)
 		}
-		refused++
 		if last == nil || ctx.Err() == nil { // the end of ctx says less than what was before
 			last = err
 		}

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"throughline/internal/demo"
 )
 
 const (
@@ -263,4 +265,21 @@ func TestShowLoginWhileAPartIsAway(t *testing.T) {
 
 	target.LoginURL = "http://127.0.0.1:1"
 	require.ErrorContains(t, ShowLogin(ctx, target, &out, false), "login-api is unavailable")
+}
+
+// TestNoLoginIsTriedBeforeLoginAPIIsReady: the breaker of login-api counts what fails,
+// and refuses the first logins of others for it.
+func TestNoLoginIsTriedBeforeLoginAPIIsReady(t *testing.T) {
+	f, target := newFakeStack(t)
+	f.early = 3
+	_, refused, err := logInWhenReady(t.Context(), target.LoginURL, demo.Users[0])
+	require.NoError(t, err)
+	require.Zero(t, refused)
+
+	f.early = 1_000_000
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, refused, err = logInWhenReady(ctx, target.LoginURL, demo.Users[0])
+	require.ErrorContains(t, err, "/readyz: 503 Service Unavailable: not connected to RabbitMQ")
+	require.Zero(t, refused)
 }

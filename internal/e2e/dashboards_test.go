@@ -132,7 +132,7 @@ func TestMetricsWaitWhilePrometheusIsAway(t *testing.T) {
 	before := told()
 	require.NotNil(t, before)
 	require.NoError(t, running.Kill("prometheus"))
-	logins := logIn(t, 20)
+	logins := logIn(t, 100) // more than wait to be counted from before
 	require.NoError(t, running.Start(t.Context(), "prometheus"))
 	require.Eventually(t, func() bool {
 		for instance, value := range told() {

@@ -59,6 +59,9 @@ e2e: node chromium build ## Run the end-to-end tests, those in a browser among t
 e2e-compose: command ## Run the end-to-end tests of docker-compose.yml on a Docker Engine, on free ports (about 20 minutes)
 	go test -count=1 -timeout 60m -v ./internal/e2e/compose
 
+e2e-kubernetes: command ## Run the end-to-end tests of deploy/kubernetes/small on the cluster of kubectl's context, which has its images (about 4 minutes)
+	go test -count=1 -timeout 60m -v ./internal/e2e/kubernetes
+
 e2e-upgrade: build ## Test that each part reads what the version before it has stored; builds those versions first
 	go test -count=1 -timeout 120m -v ./internal/e2e/upgrade
 

@@ -1,9 +1,6 @@
 package compose
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -17,25 +14,17 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/errgroup"
 
 	"throughline/internal/backend"
-	"throughline/internal/demo"
+	"throughline/internal/e2e/deployed"
 	"throughline/internal/evaluate"
-	"throughline/internal/verify"
-)
-
-const (
-	linesOfLogin = 5
-	// patience is how long what waited for a part may take to arrive.
-	patience = 2 * time.Minute
 )
 
 func TestAnUpgradeKeepsWhatIsStored(t *testing.T) {
 	if len(before) == 0 {
 		t.Skip("no earlier version was there to be upgraded")
 	}
-	requireNothingLost(t, append(slices.Clone(before), waiting...))
+	deployed.RequireNothingLost(t, target, append(slices.Clone(before), waiting...))
 }
 
 func TestVerifyPasses(t *testing.T) {
@@ -63,7 +52,7 @@ func TestTheConsoleHasItsPage(t *testing.T) {
 
 // A part that was recreated has another address as a rule.
 func TestPartsThatAreRestartedAndRecreatedLoseNothing(t *testing.T) {
-	logins := underLoad(t, func() {
+	logins := deployed.UnderLoad(t, target.LoginURL, func() {
 		for _, part := range []string{"login-api", "user-rpc", "audit-mq", "rabbitmq", "otel-collector", "jaeger", "tempo", "loki", "prometheus"} {
 			_, err := compose(t.Context(), "restart", part)
 			require.NoError(t, err)
@@ -72,7 +61,7 @@ func TestPartsThatAreRestartedAndRecreatedLoseNothing(t *testing.T) {
 		require.NoError(t, upIn(t.Context(), running.Root(), "--force-recreate"))
 		requireLogins(t)
 	})
-	requireNothingLost(t, logins)
+	deployed.RequireNothingLost(t, target, logins)
 }
 
 // The commands of docs/backup.md.
@@ -90,26 +79,26 @@ func TestABackupIsRestored(t *testing.T) {
 		"/tmp/throughline-backup", t.TempDir())
 	run := func(block []string) {
 		t.Helper()
-		_, err := output(t.Context(), running.Root(), "bash", "-euo", "pipefail", "-c", commands.Replace(block[1]))
+		_, err := deployed.Output(t.Context(), running.Root(), "bash", "-euo", "pipefail", "-c", commands.Replace(block[1]))
 		require.NoError(t, err)
 	}
 
-	kept, err := logIn(t.Context(), 5)
+	kept, err := deployed.LogIn(t.Context(), target.LoginURL, 5)
 	require.NoError(t, err)
-	requireNothingLost(t, kept)
+	deployed.RequireNothingLost(t, target, kept)
 	_, err = compose(t.Context(), "stop", "audit-mq")
 	require.NoError(t, err)
-	waiting, err := logIn(t.Context(), 5)
+	waiting, err := deployed.LogIn(t.Context(), target.LoginURL, 5)
 	require.NoError(t, err)
 	kept = append(kept, waiting...)
 	run(blocks[0])
-	requireNothingLost(t, kept)
-	later, err := logIn(t.Context(), 1)
+	deployed.RequireNothingLost(t, target, kept)
+	later, err := deployed.LogIn(t.Context(), target.LoginURL, 1)
 	require.NoError(t, err)
-	requireNothingLost(t, later)
+	deployed.RequireNothingLost(t, target, later)
 
 	run(blocks[1])
-	requireNothingLost(t, kept)
+	deployed.RequireNothingLost(t, target, kept)
 	for _, store := range []backend.TraceStore{backend.NewJaeger(target.JaegerURL), backend.NewTempo(target.TempoURL)} {
 		_, err := store.Trace(t.Context(), later[0].TraceID)
 		require.ErrorIs(t, err, backend.ErrNotFound, "%s: what came after the backup", store.Name())
@@ -126,22 +115,22 @@ func TestSamplingThatComesAndGoesLosesNothing(t *testing.T) {
 		_, err := compose(t.Context(), append([]string{"up", "--detach", "--wait", "--no-deps"}, parts...)...)
 		require.NoError(t, err)
 	}
-	logins := underLoad(t, func() {
+	logins := deployed.UnderLoad(t, target.LoginURL, func() {
 		t.Setenv("COMPOSE_FILE", twoTiers)
 		change("sampler-1", "sampler-2", "otel-collector")
 		require.Eventually(t, func() bool {
 			series, err := prometheus.Query(t.Context(), `sum by (instance) (otelcol_receiver_accepted_spans_total{service_name="sampler"}) > 100`, time.Now())
 			require.NoError(t, err)
 			return len(series) == 2
-		}, patience, time.Second, "both samplers take spans")
+		}, 2*time.Minute, time.Second, "both samplers take spans")
 		require.NoError(t, os.Setenv("COMPOSE_FILE", oneTier))
 		change("otel-collector")
 		requireLogins(t)
-		_, err := output(t.Context(), running.Root(), "docker", "compose", "-f", oneTier, "-f", samplingOverlay, "rm", "--stop", "--force", "sampler-1", "sampler-2")
+		_, err := deployed.Output(t.Context(), running.Root(), "docker", "compose", "-f", oneTier, "-f", samplingOverlay, "rm", "--stop", "--force", "sampler-1", "sampler-2")
 		require.NoError(t, err)
 		requireLogins(t)
 	})
-	requireNothingLost(t, logins)
+	deployed.RequireNothingLost(t, target, logins)
 	services, err := compose(t.Context(), "ps", "--all", "--services", "--orphans")
 	require.NoError(t, err)
 	require.NotContains(t, services, "sampler")
@@ -161,111 +150,9 @@ func TestEvaluationFindsNothingLost(t *testing.T) {
 	assert.Equal(t, "source", results.Machine.Versions["login-api"])
 }
 
-// underLoad logs in while something is done, and returns what was acknowledged.
-func underLoad(t *testing.T, do func()) []demo.Login {
-	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var acknowledged []demo.Login
-	refused := 0
-	loaded := make(chan struct{})
-	go func() {
-		defer close(loaded)
-		pace := time.NewTicker(100 * time.Millisecond)
-		defer pace.Stop()
-		for i := 0; ctx.Err() == nil; i++ {
-			<-pace.C
-			login, err := demo.LogIn(t.Context(), target.LoginURL, demo.Users[i%len(demo.Users)])
-			if err != nil {
-				refused++
-				continue
-			}
-			acknowledged = append(acknowledged, login)
-		}
-	}()
-	do()
-	stop()
-	<-loaded
-	t.Logf("%d logins acknowledged, %d refused", len(acknowledged), refused)
-	require.NotEmpty(t, acknowledged)
-	return acknowledged
-}
-
 // requireLogins waits until logins work again.
 func requireLogins(t *testing.T) {
 	t.Helper()
-	_, err := logIn(t.Context(), 20)
+	_, err := deployed.LogIn(t.Context(), target.LoginURL, 20)
 	require.NoError(t, err)
-}
-
-// requireNothingLost waits until every login has its row, once, its spans in both
-// stores and its lines in Loki.
-func requireNothingLost(t *testing.T, logins []demo.Login) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for missing := logins; ; {
-		what := make([]string, len(missing))
-		var looks errgroup.Group
-		looks.SetLimit(4)
-		for i, login := range missing {
-			looks.Go(func() (err error) {
-				what[i], err = missingOf(t.Context(), login)
-				return err
-			})
-		}
-		err := looks.Wait()
-		var still []demo.Login
-		for i, login := range missing {
-			if what[i] != "" {
-				still = append(still, login)
-			}
-		}
-		if err == nil && len(still) == 0 {
-			return
-		}
-		if ctx.Err() != nil {
-			require.NoError(t, err)
-			for i, login := range missing {
-				assert.Empty(t, what[i], "login %s of %s", login.TraceID, login.AnsweredAt.Format(time.TimeOnly))
-			}
-			return
-		}
-		if err == nil {
-			missing = still
-		}
-		<-tick.C
-	}
-}
-
-// missingOf says what is missing of a login, if anything is.
-func missingOf(ctx context.Context, login demo.Login) (string, error) {
-	audit, err := demo.ReadAudit(ctx, target.AuditURL, demo.AuditFilter{TraceID: login.TraceID})
-	if err != nil {
-		return "", err
-	}
-	var missing []string
-	if audit.Total != 1 {
-		missing = append(missing, fmt.Sprintf("%d rows", audit.Total))
-	}
-	for _, store := range []backend.TraceStore{backend.NewJaeger(target.JaegerURL), backend.NewTempo(target.TempoURL)} {
-		trace, err := store.Trace(ctx, login.TraceID)
-		if err != nil && !errors.Is(err, backend.ErrNotFound) {
-			return "", err
-		}
-		if lacks := verify.MissingFromLogin(trace); len(lacks) > 0 {
-			missing = append(missing, fmt.Sprintf("%s lacks spans of %s", store.Name(), strings.Join(lacks, ", ")))
-		}
-	}
-	window := backend.Window{Start: login.AnsweredAt.Add(-time.Minute), End: login.AnsweredAt.Add(10 * time.Minute)}
-	lines, err := backend.NewLoki(target.LokiURL).Lines(ctx, fmt.Sprintf(`{service_name=~".+"} | trace_id=%q`, login.TraceID), window, 100)
-	if err != nil {
-		return "", err
-	}
-	if len(lines) < linesOfLogin {
-		missing = append(missing, fmt.Sprintf("Loki has %d lines", len(lines)))
-	}
-	return strings.Join(missing, "; "), nil
 }

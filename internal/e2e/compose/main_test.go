@@ -8,17 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/joho/godotenv"
 
 	"throughline/internal/demo"
+	"throughline/internal/e2e/deployed"
 	"throughline/internal/stack"
 	"throughline/internal/stack/stacktest"
 	"throughline/internal/verify"
@@ -55,7 +54,7 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (status int, err error) {
 	ctx := context.Background()
-	if _, err := output(ctx, "", "docker", "version"); err != nil {
+	if _, err := deployed.Output(ctx, "", "docker", "version"); err != nil {
 		return 1, fmt.Errorf("nothing was tested, as no Docker Engine answers: %w", err)
 	}
 	environment := &stacktest.Environment{}
@@ -113,10 +112,10 @@ func up(ctx context.Context) error {
 		"grafana": "grafana/grafana:" + versions["GRAFANA_VERSION"],
 		"console": "node:" + versions["NODE_VERSION"] + "-slim", // builds its page
 	} {
-		if _, err := output(ctx, "", "docker", "image", "inspect", image); err == nil {
+		if _, err := deployed.Output(ctx, "", "docker", "image", "inspect", image); err == nil {
 			continue
 		}
-		if _, err := output(ctx, "", "docker", "pull", "--quiet", image); err != nil {
+		if _, err := deployed.Output(ctx, "", "docker", "pull", "--quiet", image); err != nil {
 			leftOut = append(leftOut, part)
 			fmt.Fprintf(os.Stderr, "%s is left out, as its image cannot be had here: %v\n", part, err)
 		}
@@ -128,7 +127,7 @@ func up(ctx context.Context) error {
 }
 
 func upEarlier(ctx context.Context) error {
-	if _, err := output(ctx, running.Root(), "git", "cat-file", "-e", upgradeFrom+"^{commit}"); err != nil {
+	if _, err := deployed.Output(ctx, running.Root(), "git", "cat-file", "-e", upgradeFrom+"^{commit}"); err != nil {
 		fmt.Fprintf(os.Stderr, "no upgrade is tested, as this copy has no version %s in its history\n", upgradeFrom)
 		return nil
 	}
@@ -138,22 +137,22 @@ func upEarlier(ctx context.Context) error {
 	}
 	defer os.RemoveAll(tree) // the containers of the present version mount other files
 	archive := filepath.Join(tree, "earlier.tar")
-	if _, err := output(ctx, running.Root(), "git", "archive", "--output", archive, upgradeFrom); err != nil {
+	if _, err := deployed.Output(ctx, running.Root(), "git", "archive", "--output", archive, upgradeFrom); err != nil {
 		return err
 	}
-	if _, err := output(ctx, tree, "tar", "--extract", "--file", archive); err != nil {
+	if _, err := deployed.Output(ctx, tree, "tar", "--extract", "--file", archive); err != nil {
 		return err
 	}
 	if err := upIn(ctx, tree, "--build"); err != nil {
 		return err
 	}
-	if before, err = logIn(ctx, 20); err != nil {
+	if before, err = deployed.LogIn(ctx, target.LoginURL, 20); err != nil {
 		return err
 	}
-	if _, err := output(ctx, tree, "docker", "compose", "stop", "audit-mq"); err != nil {
+	if _, err := deployed.Output(ctx, tree, "docker", "compose", "stop", "audit-mq"); err != nil {
 		return err
 	}
-	waiting, err = logIn(ctx, 5)
+	waiting, err = deployed.LogIn(ctx, target.LoginURL, 5)
 	return err
 }
 
@@ -164,60 +163,27 @@ func upIn(ctx context.Context, tree string, options ...string) error {
 	if err != nil {
 		return err
 	}
-	_, err = output(ctx, tree, "docker", slices.Concat([]string{"compose", "up", "--detach", "--wait"}, options, services)...)
+	_, err = deployed.Output(ctx, tree, "docker", slices.Concat([]string{"compose", "up", "--detach", "--wait"}, options, services)...)
 	return err
 }
 
 // served are the services whose images can be had.
 func served(ctx context.Context, tree string) ([]string, error) {
-	services, err := output(ctx, tree, "docker", "compose", "config", "--services")
+	services, err := deployed.Output(ctx, tree, "docker", "compose", "config", "--services")
 	return slices.DeleteFunc(strings.Fields(services), func(name string) bool { return slices.Contains(leftOut, name) }), err
 }
 
 // down leaves nothing behind, of the earlier version neither.
 func down(ctx context.Context) error {
 	_, err := compose(ctx, "down", "--volumes", "--remove-orphans", "--rmi", "local")
-	volumes, listed := output(ctx, "", "docker", "volume", "ls", "--quiet", "--filter", "label=com.docker.compose.project="+os.Getenv("COMPOSE_PROJECT_NAME"))
+	volumes, listed := deployed.Output(ctx, "", "docker", "volume", "ls", "--quiet", "--filter", "label=com.docker.compose.project="+os.Getenv("COMPOSE_PROJECT_NAME"))
 	if err = errors.Join(err, listed); volumes != "" {
-		_, removed := output(ctx, "", "docker", append([]string{"volume", "rm"}, strings.Fields(volumes)...)...)
+		_, removed := deployed.Output(ctx, "", "docker", append([]string{"volume", "rm"}, strings.Fields(volumes)...)...)
 		err = errors.Join(err, removed)
 	}
 	return err
 }
 
 func compose(ctx context.Context, args ...string) (string, error) {
-	return output(ctx, running.Root(), "docker", append([]string{"compose"}, args...)...)
-}
-
-// output runs a command. The error has the end of what it complained of.
-func output(ctx context.Context, dir, name string, args ...string) (string, error) {
-	command := exec.CommandContext(ctx, name, args...)
-	command.Dir = dir
-	var complaint strings.Builder
-	command.Stderr = &complaint
-	text, err := command.Output()
-	if err != nil {
-		said := strings.TrimSpace(complaint.String())
-		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, said[max(0, len(said)-1000):])
-	}
-	return strings.TrimSpace(string(text)), nil
-}
-
-// logIn logs in as a client that tries again, so many times.
-func logIn(ctx context.Context, n int) ([]demo.Login, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	pace := time.NewTicker(50 * time.Millisecond) // what is refused keeps go-zero's breaker open
-	defer pace.Stop()
-	var logins []demo.Login
-	for ; len(logins) < n; <-pace.C {
-		login, err := demo.LogIn(ctx, target.LoginURL, demo.Users[len(logins)%len(demo.Users)])
-		switch {
-		case err == nil:
-			logins = append(logins, login)
-		case ctx.Err() != nil || !errors.Is(err, demo.ErrUnavailable):
-			return logins, err
-		}
-	}
-	return logins, nil
+	return deployed.Output(ctx, running.Root(), "docker", append([]string{"compose"}, args...)...)
 }

@@ -74,7 +74,24 @@ func run(m *testing.M) (status int, err error) {
 	if err := awaitWorkloads(ctx); err != nil {
 		return 1, err
 	}
-	return m.Run(), nil
+	if status = m.Run(); status != 0 {
+		return status, keepLogs(ctx)
+	}
+	return 0, nil
+}
+
+// keepLogs is for a run that failed.
+func keepLogs(ctx context.Context) error {
+	kept, err := os.CreateTemp("", "throughline-e2e-*.log")
+	if err != nil {
+		return err
+	}
+	for _, workload := range workloads {
+		logs, failed := kubectl(ctx, "logs", workload, "--all-containers", "--prefix", "--timestamps")
+		_, written := fmt.Fprintln(kept, logs)
+		err = errors.Join(err, failed, written)
+	}
+	return errors.Join(err, kept.Close(), fmt.Errorf("the logs of the failed run are kept in %s", kept.Name()))
 }
 
 // awaitWorkloads waits until all are ready whose image can be had.

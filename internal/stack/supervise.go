@@ -147,7 +147,16 @@ func (v *supervision) startAgain(ctx context.Context) {
 			v.restarts[p.name] = last
 		}
 		ended := r.PID != 0 || last.due
-		if p.name == supervisor || r.alive() || !ended || time.Since(last.at) < last.wait || v.busy() {
+		if p.name == supervisor || r.alive() || !ended || time.Since(last.at) < last.wait {
+			continue
+		}
+		unlock, err := v.Lock()
+		if err != nil {
+			continue
+		}
+		r = v.readRecord(p.name) // again, as whoever stopped it has removed it by now
+		unlock()
+		if r.alive() || r.PID == 0 && !last.due {
 			continue
 		}
 		if last.wait = min(2*last.wait, longestRestartWait); last.wait == 0 || time.Since(last.at) > steady {

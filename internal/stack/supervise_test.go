@@ -38,9 +38,14 @@ func TestAPartThatEndsByItselfIsStartedAgainAndOneThatIsStoppedIsNot(t *testing.
 		t.Fatal(err)
 	}
 	supervised(t, s)
-	if err := s.Stop(t.Context(), "serves"); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, "serves is stopped", func() bool {
+		unlock, err := s.Lock() // as every command holds it
+		if err != nil {
+			return false
+		}
+		defer unlock()
+		return s.Stop(t.Context(), "serves") == nil
+	})
 	for range 2 { // the second time it waits
 		first := s.readRecord("stubborn").PID
 		if err := syscall.Kill(first, syscall.SIGKILL); err != nil {

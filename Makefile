@@ -10,7 +10,7 @@ throughline := .build/bin/throughline
 .PHONY: help up down status load fault verify evaluate trace build test unit e2e e2e-compose e2e-kubernetes e2e-upgrade bench fuzz lint vulncheck outdated sbom module release-check clean command node chromium
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: command ## Build what is missing, start every part and show a first trace
 	@$(throughline) up

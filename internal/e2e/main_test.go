@@ -33,12 +33,7 @@ func TestMain(m *testing.M) {
 		probe(os.Args[2:])
 		return
 	}
-	status, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	os.Exit(status)
+	stacktest.Main(m, run)
 }
 
 func run(m *testing.M) (int, error) {

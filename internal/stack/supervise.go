@@ -97,6 +97,9 @@ type restart struct {
 	due  bool          // it is to be started, though it has no pid file
 }
 
+// toStart tells whether the part of the record has ended by itself, or is due.
+func (last restart) toStart(r record) bool { return !r.alive() && (r.PID != 0 || last.due) }
+
 // stopSick stops what has not been healthy for too long; startAgain then starts it.
 // Nodes of RabbitMQ are not asked: each question is a connection in their logs and
 // metrics.
@@ -146,17 +149,16 @@ func (v *supervision) startAgain(ctx context.Context) {
 			last.due = false
 			v.restarts[p.name] = last
 		}
-		ended := r.PID != 0 || last.due
-		if p.name == supervisor || r.alive() || !ended || time.Since(last.at) < last.wait {
+		if p.name == supervisor || !last.toStart(r) || time.Since(last.at) < last.wait {
 			continue
 		}
 		unlock, err := v.Lock()
 		if err != nil {
 			continue
 		}
-		r = v.readRecord(p.name) // again, as whoever stopped it has removed it by now
+		r = v.readRecord(p.name) // whoever was stopping it has removed it by now
 		unlock()
-		if r.alive() || r.PID == 0 && !last.due {
+		if !last.toStart(r) {
 			continue
 		}
 		if last.wait = min(2*last.wait, longestRestartWait); last.wait == 0 || time.Since(last.at) > steady {

@@ -10,9 +10,21 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 
 	"throughline/internal/stack"
 )
+
+// Main ends a TestMain: it runs the tests by run, says what went wrong beside them, and
+// exits.
+func Main(m *testing.M, run func(*testing.M) (status int, err error)) {
+	status, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
 
 // Environment answers for the environment variables of a test's stack. Every
 // port is a free one, chosen when it is first asked for.

@@ -137,6 +137,18 @@ func TestARollingUpdateLosesNothing(t *testing.T) {
 	deployed.RequireNothingLost(t, stores(t), logins)
 }
 
+// As when the node is drained, or shut down in order.
+func TestPodsThatAllEndAtOnceLoseNothing(t *testing.T) {
+	logins := deployed.UnderLoad(t, throughTheService(t), func() {
+		_, err := kubectl(t.Context(), "delete", "pods", "--all")
+		require.NoError(t, err)
+		for _, workload := range workloads {
+			require.NoError(t, rollout(t.Context(), workload))
+		}
+	})
+	deployed.RequireNothingLost(t, stores(t), logins)
+}
+
 // throughTheService returns an address of login-api that a pod may come and go behind,
 // which it may not behind a forwarded port.
 func throughTheService(t *testing.T) string {

@@ -13,8 +13,9 @@ import (
 	"throughline/telemetry"
 )
 
-// flushTimeout bounds how long a stopping service waits for the collector.
-const flushTimeout = 5 * time.Second
+// flushTimeout bounds how long a stopping service waits for the collector, which may
+// just be starting again.
+const flushTimeout = 10 * time.Second
 
 // IdleTimeout is how long a server keeps a connection that nothing is asked on:
 // longer than its clients do, or a request may meet the end of its connection.

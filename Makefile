@@ -41,7 +41,11 @@ trace: command ## Print a trace as a tree (ID=<trace id>, FROM=jaeger or tempo)
 build: command ## Build every part and install RabbitMQ where it is missing, without starting anything
 	@$(throughline) build
 
-test: lint unit e2e ## Run every test: lint, unit tests, and end-to-end tests on the real stack
+test: lint unit e2e ## Run lint, unit tests and end-to-end tests on the real stack, and list the tests that this leaves out
+	@echo "Passed. Not run, as they take 20 minutes more, somebody's cluster, or an hour:"
+	@docker version >/dev/null 2>&1 && engine="a Docker Engine answers" || engine="no Docker Engine answers"; echo "  make e2e-compose     $$engine"
+	@kubectl version --request-timeout 5s >/dev/null 2>&1 && cluster="on the cluster of the context $$(kubectl config current-context)" || cluster="no cluster answers"; echo "  make e2e-kubernetes  $$cluster"
+	@echo "  make e2e-upgrade     builds the version before of each part"
 
 unit: node build ## Run the unit tests, with the race detector
 	go test -p 4 -race -timeout 20m $$(go list ./... | grep -v /internal/e2e)

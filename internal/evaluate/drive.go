@@ -58,16 +58,18 @@ func (t *traffic) lastFailure() time.Time {
 	return t.lastFailed
 }
 
-// firstAfter returns the first login that was acknowledged after the moment.
-func (t *traffic) firstAfter(moment time.Time) (login, bool) {
+// sampleAfter returns the first login that was acknowledged after the moment, and from
+// then on one for each interval.
+func (t *traffic) sampleAfter(moment time.Time, interval time.Duration) (sample []login) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, l := range t.logins {
 		if l.answered.After(moment) {
-			return l, true
+			sample = append(sample, l)
+			moment = l.answered.Add(interval)
 		}
 	}
-	return login{}, false
+	return sample
 }
 
 // timeline sums the answers up by the second. The caller has ended the load.

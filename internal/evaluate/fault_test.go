@@ -159,3 +159,16 @@ func TestAPartThatDoesNotComeBackFails(t *testing.T) {
 	_, err = loginOnly(t, http.StatusOK).inject(t.Context(), f)
 	require.ErrorContains(t, err, "no such part", "it was not brought about")
 }
+
+// Recovery looks at them: the first may have lost a span and never be whole.
+func TestLaterLoginsAreSampledToo(t *testing.T) {
+	load := &traffic{}
+	for s := range 12 {
+		load.logins = append(load.logins, login{answered: at(float64(s))})
+	}
+	var sampled []time.Time
+	for _, one := range load.sampleAfter(at(0), 5*time.Second) {
+		sampled = append(sampled, one.answered)
+	}
+	assert.Equal(t, []time.Time{at(1), at(7)}, sampled)
+}

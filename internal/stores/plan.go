@@ -42,14 +42,14 @@ var Plans = map[string]Plan{
 		Name: "short", Idle: 3 * time.Second,
 		Rates: []int{500, 2000, 8000}, Repetitions: 2, Repetition: 3 * time.Second, LeastSpans: 3000,
 		FreshRate: 500, FreshTraces: 6, FreshEvery: 500 * time.Millisecond,
-		Sizes: []int{25_000, 50_000, 100_000}, Warm: 20, Cold: 5, Patience: 300 * time.Millisecond,
+		Sizes: []int{25_000, 50_000, 100_000}, Warm: 100, Cold: 5, Patience: 300 * time.Millisecond,
 		Settle: 30 * time.Second,
 	},
 	"full": {
-		Name: "full", Idle: 10 * time.Second,
-		Rates: []int{500, 2000, 8000}, Repetitions: 3, Repetition: 6 * time.Second, LeastSpans: 12_000,
+		Name: "full", Idle: 20 * time.Second,
+		Rates: []int{500, 2000, 8000}, Repetitions: 3, Repetition: 12 * time.Second, LeastSpans: 12_000,
 		FreshRate: 500, FreshTraces: 12, FreshEvery: 500 * time.Millisecond,
-		Sizes: []int{250_000, 500_000, 1_000_000}, Warm: 30, Cold: 8, Patience: time.Second, ColdAtEach: true,
+		Sizes: []int{250_000, 500_000, 1_000_000}, Warm: 200, Cold: 8, Patience: time.Second, ColdAtEach: true,
 		Maintain: true, Settle: time.Minute, Curves: true,
 	},
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"throughline/internal/demo"
 	"throughline/internal/e2e/deployed"
 	"throughline/internal/portforward"
 	"throughline/internal/stack"
@@ -139,14 +140,19 @@ func TestARollingUpdateLosesNothing(t *testing.T) {
 
 // As when the node is drained, or shut down in order.
 func TestPodsThatAllEndAtOnceLoseNothing(t *testing.T) {
-	logins := deployed.UnderLoad(t, throughTheService(t), func() {
-		_, err := kubectl(t.Context(), "delete", "pods", "--all")
+	loginURL := throughTheService(t)
+	var last []demo.Login
+	logins := deployed.UnderLoad(t, loginURL, func() {
+		var err error
+		last, err = deployed.LogIn(t.Context(), loginURL, 50)
+		require.NoError(t, err)
+		_, err = kubectl(t.Context(), "delete", "pods", "--all")
 		require.NoError(t, err)
 		for _, workload := range workloads {
 			require.NoError(t, rollout(t.Context(), workload))
 		}
 	})
-	deployed.RequireNothingLost(t, stores(t), logins)
+	deployed.RequireNothingLost(t, stores(t), append(logins, last...))
 }
 
 // throughTheService returns an address of login-api that a pod may come and go behind,

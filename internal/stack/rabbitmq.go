@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"throughline/internal/probe"
@@ -101,21 +102,39 @@ func (s *Stack) BrokerAlarm(ctx context.Context, on bool) error {
 }
 
 // Partition cuts one of our broker's nodes off from the others, or heals the cut. They
-// go on running, and do not let each other in: their Erlang cookies differ.
+// go on running, and do not let each other in: the others have another Erlang cookie for
+// that node. It stands still while they let go of it: to one that has, RabbitMQ would
+// report that another still reaches it, and it would pause, too.
 func (s *Stack) Partition(ctx context.Context, name string, on bool) error {
+	node := slices.Index(brokerNodes, name)
 	var others []string
-	for i, other := range brokerNodes[:s.broker.nodes] {
-		if other != name {
+	for i := range s.broker.nodes {
+		if i != node {
 			others = append(others, "'"+s.nodeName(i)+"'")
 		}
 	}
-	cookie := "erlang:get_cookie()"
-	if on {
-		cookie = "partitioned"
+	onOthers := func(function, arguments string) error {
+		_, err := s.askNode(ctx, (node+1)%s.broker.nodes, "eval", fmt.Sprintf("rpc:multicall([%s], erlang, %s, ['%s'%s]).", strings.Join(others, ", "), function, s.nodeName(node), arguments))
+		return err
 	}
-	_, err := s.askNode(ctx, slices.Index(brokerNodes, name), "eval",
-		fmt.Sprintf("[{erlang:set_cookie(N, %s), erlang:disconnect_node(N)} || N <- [%s]].", cookie, strings.Join(others, ", ")))
-	return err
+	if !on {
+		return onOthers("set_cookie", ", erlang:get_cookie()")
+	}
+	if err := onOthers("set_cookie", ", partitioned"); err != nil {
+		return err
+	}
+	out, err := s.askNode(ctx, node, "eval", "list_to_integer(os:getpid()).")
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		return fmt.Errorf("the process of %s: %w", name, err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return errors.Join(onOthers("disconnect_node", ""), syscall.Kill(pid, syscall.SIGCONT))
 }
 
 // QueueMembers returns the parts on which a quorum queue has members that are

@@ -192,7 +192,7 @@ func TestMobileNumbersAreFoundInEveryPlace(t *testing.T) {
 			require.False(t, got.OK)
 			require.Contains(t, got.Detail, "has a mobile number in its "+place)
 			if place != "name" { // a name is what the report calls the span by
-				require.NotRegexp(t, `1[35]\d{9}`, got.Detail)
+				require.NotRegexp(t, other+"|13800000010", got.Detail) // a trace's id may look like a number
 			}
 		})
 	}

@@ -189,6 +189,9 @@ func TestProductionOutlivesANode(t *testing.T) {
 // else to stop.
 func TestStopsOutlastTheFlush(t *testing.T) {
 	const serviceEnds = 15 * time.Second
+	boot, err := os.ReadFile(filepath.Join(root, "services/internal/boot/boot.go"))
+	require.NoError(t, err)
+	require.Contains(t, string(boot), "const flushTimeout = 10 * time.Second")
 	inEach(t, func(t *testing.T, m manifests) {
 		collector := m.parts["otel-collector"]
 		for _, name := range []string{"login-api", "user-rpc", "audit-mq"} {

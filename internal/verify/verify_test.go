@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +174,7 @@ func TestStoredOnce(t *testing.T) {
 
 func TestMobileNumbersAreFoundInEveryPlace(t *testing.T) {
 	const other = "15912345678"
+	traceID := regexp.MustCompile(`trace [0-9a-f]{32}`)
 	for place, leak := range map[string]func(ptrace.Span){
 		"name":                    func(s ptrace.Span) { s.Events().AppendEmpty(); /* keeps the tree */ s.SetName("login 13800000003") },
 		"attribute url.query":     func(s ptrace.Span) { s.Attributes().PutStr("url.query", "a=1&mobile="+other+"&b=2") },
@@ -192,7 +194,7 @@ func TestMobileNumbersAreFoundInEveryPlace(t *testing.T) {
 			require.False(t, got.OK)
 			require.Contains(t, got.Detail, "has a mobile number in its "+place)
 			if place != "name" { // a name is what the report calls the span by
-				require.NotRegexp(t, other+"|13800000010", got.Detail) // a trace's id may look like a number
+				require.NotRegexp(t, `1[35]\d{9}`, traceID.ReplaceAllString(got.Detail, "")) // an id may look like a number
 			}
 		})
 	}

@@ -21,7 +21,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 
 	"throughline/internal/backend"
@@ -43,11 +42,7 @@ func newTenant(t *testing.T, s *stack.Stack, name string) tenant {
 	tenant := tenant{name: name, authority: authorityWith(t, "collector")}
 	tenant.collector = tenant.authority.collectorByTLS(t, s, name, []string{"otel-collector/config.yaml", "otel-collector/mutual-tls.yaml"},
 		"TENANT="+name, "JAEGER_OTLP_ENDPOINT="+own.address(), "PROMETHEUS_OTLP_ENDPOINT="+own.address())
-	var err error
-	tenant.connection, err = grpc.NewClient(tenant.collector.OTLPGRPC,
-		grpc.WithTransportCredentials(credentials.NewTLS(tenant.authority.trusting(t, "service"))))
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, tenant.connection.Close()) })
+	tenant.connection = tenant.authority.dial(t, tenant.collector.OTLPGRPC, "service")
 	return tenant
 }
 

@@ -107,6 +107,25 @@ func (a authority) trusting(t *testing.T, certificate string) *tls.Config {
 	return config
 }
 
+// dial is a client of the collector with the certificate of that name.
+func (a authority) dial(t *testing.T, endpoint, certificate string) *grpc.ClientConn {
+	t.Helper()
+	connection, err := grpc.NewClient(endpoint, grpc.WithTransportCredentials(credentials.NewTLS(a.trusting(t, certificate))))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, connection.Close()) })
+	return connection
+}
+
+// requireStrangersRefused posts to the URL without a certificate, and with one of another authority.
+func (a authority) requireStrangersRefused(t *testing.T, url string) {
+	t.Helper()
+	for _, certificate := range []string{"", "stranger"} {
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: a.trusting(t, certificate)}}
+		_, err := client.Post(url, "application/json", strings.NewReader("{}"))
+		require.ErrorContains(t, err, "remote error: tls:", "with certificate %q", certificate)
+	}
+}
+
 // sendByTLS sends a span of that name by OTLP over gRPC.
 func sendByTLS(t *testing.T, endpoint, name string, config *tls.Config) error {
 	t.Helper()

@@ -93,7 +93,7 @@ func validate(t *testing.T, text []byte) {
 func operated(cluster *rabbitmqv1beta1.RabbitmqCluster) (part, *corev1.Service) {
 	labels := map[string]string{"app.kubernetes.io/name": cluster.Name}
 	ports := []corev1.ContainerPort{
-		{Name: "epmd", ContainerPort: 4369}, {Name: "amqp", ContainerPort: 5672}, {Name: "management", ContainerPort: 15672}, {Name: "prometheus", ContainerPort: 15692},
+		{Name: "epmd", ContainerPort: 4369}, {Name: "amqps", ContainerPort: 5671}, {Name: "management-tls", ContainerPort: 15671}, {Name: "prometheus-tls", ContainerPort: 15691},
 	}
 	service := &corev1.Service{Spec: corev1.ServiceSpec{Selector: labels}}
 	for _, port := range ports[1:] {

@@ -60,7 +60,7 @@ func (s *Stack) table(env *environment) ([]*part, []*build) {
 		minio      = s.upstream(env, "minio", "minio", "github.com/minio/minio", "minio", "MINIO", 5*time.Minute)
 		promtool   = s.upstream(env, "promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool", "promtool", "PROMTOOL", 30*time.Second, prometheusTags)
 	)
-	s.programs = []binary{jaeger, tempo, minio, promtool}
+	s.programs = []binary{jaeger, tempo, loki, prometheus, minio, promtool}
 	env.checkTenant()
 
 	// What every service gets; the second half is the user's to set.

@@ -89,8 +89,8 @@ func (s *Stack) Pause(ctx context.Context) (resume func(context.Context) error, 
 }
 
 // ProgramBinaries returns the paths of the programs that BuildPrograms makes: of the
-// trace stores that the evaluation runs (jaeger, tempo), of minio, in which one of
-// them keeps its data, and of promtool, with which the tests check Prometheus' rules.
+// stores (jaeger, tempo, loki, prometheus), of minio, in which some of them may keep
+// their data, and of promtool, with which the tests check Prometheus' rules.
 func (s *Stack) ProgramBinaries() map[string]string {
 	paths := map[string]string{}
 	for _, b := range s.programs {

@@ -233,8 +233,10 @@ func quantile(values []float64, share float64) float64 {
 	return stat.Quantile(share, stat.Empirical, slices.Sorted(slices.Values(values)), nil)
 }
 
-// predictionError compares the largest size with what the smaller ones foretell, by
-// a straight line through them; nil when there are fewer than two.
+// predictionError compares the largest size with what the smaller ones foretell; nil
+// when there are fewer than two. What grows with the size is taken to grow by a power
+// of it between 0, not at all, and 1, in proportion: a straight line through two
+// times that scatter falls below nothing.
 func predictionError(sizes []result.StoreSize) *result.PredictionError {
 	if len(sizes) < 3 {
 		return nil
@@ -245,17 +247,19 @@ func predictionError(sizes []result.StoreSize) *result.PredictionError {
 		var x, y []float64
 		for _, s := range sizes[:len(sizes)-1] {
 			v := value(s)
-			if v == nil {
+			if v == nil || *v <= 0 {
 				return nil
 			}
-			x, y = append(x, float64(s.Spans)), append(y, *v)
+			x, y = append(x, math.Log(float64(s.Spans))), append(y, math.Log(*v))
 		}
 		measured := value(last)
 		if measured == nil || *measured == 0 {
 			return nil
 		}
-		intercept, slope := stat.LinearRegression(x, y, nil, false)
-		share := math.Abs(intercept+slope*float64(last.Spans)-*measured) / *measured
+		_, power := stat.LinearRegression(x, y, nil, false)
+		power = min(max(power, 0), 1)
+		foretold := math.Exp(stat.Mean(y, nil) + power*(math.Log(float64(last.Spans))-stat.Mean(x, nil)))
+		share := math.Abs(foretold-*measured) / *measured
 		return &share
 	}
 	found.Disk = off(func(s result.StoreSize) *float64 {

@@ -3,6 +3,7 @@ package stores
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -117,13 +118,17 @@ func TestWrongAnswersAreFound(t *testing.T) {
 	assert.Contains(t, twice, byID, "a span that is stored twice")
 }
 
-func TestThePredictionIsAStraightLine(t *testing.T) {
+func TestPrediction(t *testing.T) {
 	size := func(spans int, bytes, p95 float64) result.StoreSize {
 		return result.StoreSize{Spans: spans, BytesPerSpan: &bytes, Queries: []result.StoreQuery{{Kind: "k", Right: true, WarmP95: &p95}}}
 	}
 	found := predictionError([]result.StoreSize{size(100, 10, 1), size(200, 10, 2), size(400, 8, 5)})
 	assert.InDelta(t, 0.25, *found.Disk, 1e-9)
 	assert.InDelta(t, 0.2, *found.P95, 1e-9)
+	scattered := predictionError([]result.StoreSize{size(100, 10, 90), size(200, 10, 40), size(400, 10, 100)})
+	assert.InDelta(t, 0.4, *scattered.P95, 1e-9, "no answer takes less time because there is more to look through")
+	steep := predictionError([]result.StoreSize{size(100, 10, 1), size(200, 10, 4), size(400, 10, 8)})
+	assert.InDelta(t, 1-math.Sqrt2/2, *steep.P95, 1e-9, "nor more time than in proportion")
 	assert.Nil(t, predictionError([]result.StoreSize{size(100, 10, 1), size(200, 10, 2)}))
 	blind := size(400, 8, 5)
 	blind.BytesPerSpan = nil

@@ -107,7 +107,7 @@ func TestStoresByTLS(t *testing.T) {
 	require.NoError(t, err)
 
 	for question, answer := range map[string]string{
-		"http://" + at("JAEGER_QUERY_PORT") + "/api/v3/traces/" + hex.EncodeToString(id[:]):                                   "by-tls",
+		"https://" + at("JAEGER_QUERY_PORT") + "/api/v3/traces/" + hex.EncodeToString(id[:]):                                  "by-tls",
 		"https://" + at("TEMPO_PORT") + "/api/v2/traces/" + hex.EncodeToString(id[:]):                                         "by-tls",
 		"https://" + at("LOKI_PORT") + "/loki/api/v1/query_range?query=" + url.QueryEscape(`{service_name="by-tls"}`):         "a line by TLS",
 		"https://" + at("PROMETHEUS_PORT") + "/api/v1/query?query=" + url.QueryEscape(`traces_span_metrics_calls_total`):      "by-tls",
